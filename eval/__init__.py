@@ -1,0 +1,1 @@
+"""Scripts that measure models; each runs as ``python -m eval.NAME``."""

@@ -1,0 +1,410 @@
+"""The arena: everything a rater can do in a battle, with no page in it.
+
+Identity, allocation and history live here and in the event store. A browser brings an opaque
+battle token and its own tokens; nothing else that it sends is believed.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mi_arena.access.identity import Identities, Identity, new_token
+from mi_arena.battles.epochs import Epochs
+from mi_arena.battles.form import CONSENT_VERSION, FORM_VERSION, TOPICS, Answers
+from mi_arena.battles.live import LiveTurn, flag, store_replies, watch
+from mi_arena.battles.refusal import Refused
+from mi_arena.battles.served import what_is_served
+from mi_arena.battles.state import BattleState, Round, replay
+from mi_arena.battles.view import BattleView, view_of
+from mi_arena.engine.protocol import ARMS, Busy, Engine, EngineError
+from mi_arena.pairs import Pair
+from mi_arena.records.events import (
+    BattleEnded,
+    BattleStarted,
+    ClientSaid,
+    ConsentGiven,
+    Event,
+    Judgement,
+    Withdrawn,
+)
+from mi_arena.records.receipts import find_receipt
+from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.safety.crisis import scan
+from mi_arena.safety.limits import RateLimiter
+from mi_arena.safety.text import BadText, clean
+from mi_arena.study.allocation import tuned_side
+
+log = logging.getLogger(__name__)
+
+RECEIPT_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+"""No letters that are mistaken for one another; people write receipts down."""
+RECEIPT_LENGTH = 12
+Lang = Literal["zh", "en"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an operator may set."""
+
+    rounds_to_judge: int = 2
+    message_limit: int = 800
+    turns_per_minute: int = 12
+    turns_per_minute_in_all: int = 240
+
+
+class Arena:
+    """Battles over the pairs that are served. Any number of threads may call it."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        identities: Identities,
+        secret: bytes,
+        pairs: Mapping[str, Pair],
+        engines: Mapping[str, Engine],
+        rules: Rules,
+    ):
+        self.store, self.rules = store, rules
+        self._identities = identities
+        self._pairs, self._engines = dict(pairs), dict(engines)
+        self._served: dict[str, dict[str, Any]] = {
+            name: what_is_served(pair) for name, pair in self._pairs.items()
+        }
+        self.epochs = Epochs(store, secret)
+        # Now rather than at the first battle: an epoch that appears would tell that battle's pair.
+        with store.transaction() as transaction:
+            for name, served in self._served.items():
+                self.epochs.current(transaction, name, served)
+        self._draw = random.SystemRandom()
+        self._live: dict[str, LiveTurn] = {}
+        self._lock = threading.Lock()
+        self._turns = RateLimiter(rules.turns_per_minute, rules.turns_per_minute_in_all, 60)
+        self._tries = RateLimiter(6, 60, 60)
+        """Guesses at receipts and invite codes."""
+
+    # ---- before a battle
+
+    def served_pairs(self) -> list[Pair]:
+        """The pairs that are served; which of them a battle has stays hidden."""
+        return list(self._pairs.values())
+
+    def has_consented(self, who: Identity) -> bool:
+        return any(
+            isinstance(event.payload, ConsentGiven) and event.payload.version == CONSENT_VERSION
+            for event in self.store.events("consent_given", rater=who.rater)
+        )
+
+    def consent(self, who: Identity, lang: Lang) -> None:
+        """Store that the rater agreed to the notice of this version. Raises ``Refused``."""
+        if not self.has_consented(who):
+            self._append(
+                [
+                    Event.of(
+                        ConsentGiven(version=CONSENT_VERSION, lang=lang),
+                        role=who.role,
+                        rater=who.rater,
+                    )
+                ]
+            )
+
+    def sign_in(self, who: Identity, code: str) -> str:
+        """The sign-in token for an expert's invite code. Raises ``Refused``."""
+        if (wait := self._tries.allow(who.rater)) > 0:
+            raise Refused("too_fast", seconds=round(wait + 0.5))
+        token = self._identities.sign_in(code)
+        if token is None:
+            raise Refused("bad_receipt")
+        return token
+
+    # ---- a battle
+
+    def start(self, who: Identity, topic: str, starter: str | None, lang: Lang) -> str:
+        """Begin a battle on a pair drawn at random and return its token for the browser."""
+        if topic not in TOPICS:
+            raise Refused("bad_topic")
+        if not self._pairs:
+            raise Refused("no_pair")
+        if not self.has_consented(who):
+            raise Refused("no_consent")
+        pair = self._draw.choice(sorted(self._pairs))
+        token = new_token()
+        try:
+            with self.store.transaction() as transaction:
+                epoch = self.epochs.current(transaction, pair, self._served[pair])
+                index = transaction.count("battle_started", epoch=epoch.id)
+                transaction.append(
+                    Event.of(
+                        BattleStarted(
+                            battle=self._battle(token),
+                            token_hash=self._identities.keyed("battle-token", token),
+                            pair=pair,
+                            topic=topic,
+                            starter=starter,
+                            lang=lang,
+                            allocation_index=index,
+                            tuned_side=tuned_side(epoch.seed, index),
+                        ),
+                        role=who.role,
+                        epoch=epoch.id,
+                        rater=who.rater,
+                    )
+                )
+        except NotStored as error:
+            raise self._not_saved(error) from None
+        return token
+
+    def say(self, who: Identity, token: str, text: str) -> None:
+        """Take a client turn and let both sides answer it. Raises ``Refused``.
+
+        The turn is stored before anything is generated, so that it survives whatever happens.
+        """
+        state = self._state(who, token)
+        battle = state.started.battle
+        if self._current(battle) is not None or state.pending is not None:
+            raise Refused("still_answering")
+        if not state.open:
+            raise Refused("not_open")
+        try:
+            text = clean(text, self.rules.message_limit)
+        except BadText as error:
+            raise Refused(error.code, limit=error.limit, length=error.length) from None
+        if (wait := self._turns.allow(who.rater)) > 0:
+            raise Refused("too_fast", seconds=round(wait + 0.5))
+        number = len(state.rounds) + 1
+        events = [
+            Event.of(
+                ClientSaid(battle=battle, round=number, text=text),
+                role=who.role,
+                epoch=state.epoch,
+                rater=who.rater,
+            )
+        ]
+        if findings := scan(text):
+            self._append([*events, *flag(state, number, "client", findings, who.role)])
+            return
+        try:
+            self._append(events)
+        except AlreadyStored:
+            raise Refused("still_answering") from None
+        state.rounds.append(Round(number, text))
+        self._answer(who, state)
+
+    def retry(self, who: Identity, token: str) -> None:
+        """Try again what broke off: replies that were not stored, or a turn without replies."""
+        state = self._state(who, token)
+        live = self._current(state.started.battle)
+        if live is not None:
+            if not live.unsaved:
+                return
+            try:
+                store_replies(live, self.store)
+            except NotStored as error:
+                raise self._not_saved(error) from None
+            self._forget(state.started.battle, live)
+            return
+        if state.pending is None or not state.open:
+            return
+        if (wait := self._turns.allow(who.rater)) > 0:
+            raise Refused("too_fast", seconds=round(wait + 0.5))
+        self._answer(who, state)
+
+    def stop(self, who: Identity, token: str) -> None:
+        """Stop both sides where they are."""
+        state = self._state(who, token)
+        live = self._current(state.started.battle)
+        if live is not None:
+            live.turn.cancel()
+            live.finished.wait(10)
+
+    def give_up(self, who: Identity, token: str) -> None:
+        """End a battle without a judgement, to start over."""
+        state = self._state(who, token)
+        if not state.open:
+            return
+        self.stop(who, token)
+        self._append(
+            [
+                Event.of(
+                    BattleEnded(battle=state.started.battle, reason="start_over"),
+                    role=who.role,
+                    epoch=state.epoch,
+                    rater=who.rater,
+                )
+            ]
+        )
+
+    def view(self, who: Identity, token: str) -> BattleView:
+        """The battle as its rater may see it now. Raises ``Refused`` for somebody else's."""
+        state = self._state(who, token)
+        return self._view(who, state, self._current(state.started.battle))
+
+    def follow(self, who: Identity, token: str, interval: float) -> Iterator[BattleView]:
+        """Views while both sides answer, at most one in ``interval`` seconds; the last is final."""
+        state = self._state(who, token)
+        live = self._current(state.started.battle)
+        if live is not None and not live.unsaved:
+            for _ in live.turn.follow(interval):
+                yield self._view(who, state, live)
+            live.finished.wait(30)
+        yield self.view(who, token)
+
+    def judge(self, who: Identity, token: str, answers: Answers) -> str | None:
+        """Store a judgement and return its receipt code; ``None`` when one is there already."""
+        state = self._state(who, token)
+        battle = state.started.battle
+        if state.judgement is not None:
+            return None
+        if self._current(battle) is not None or state.pending is not None:
+            raise Refused("still_answering")
+        if not state.open:
+            raise Refused("not_open")
+        if state.complete_rounds < self.rules.rounds_to_judge:
+            raise Refused("too_few_rounds", rounds=self.rules.rounds_to_judge)
+        receipt = "".join(secrets.choice(RECEIPT_LETTERS) for _ in range(RECEIPT_LENGTH))
+        reason = None
+        if answers.reason and answers.reason.strip():
+            try:
+                reason = clean(answers.reason, 1000)
+            except BadText as error:
+                raise Refused(error.code, limit=error.limit, length=error.length) from None
+        try:
+            with self.store.transaction() as transaction:
+                transaction.append(
+                    Event.of(
+                        Judgement(
+                            battle=battle,
+                            overall=answers.overall,
+                            scales=answers.scales,
+                            reason=reason,
+                            guess=answers.guess,
+                            confidence=answers.confidence,
+                            rounds=state.complete_rounds,
+                            ordinal=transaction.count("judgement", rater=who.rater) + 1,
+                            form_version=FORM_VERSION,
+                            receipt_hash=self._receipt_hash(receipt),
+                        ),
+                        role=who.role,
+                        epoch=state.epoch,
+                        rater=who.rater,
+                    )
+                )
+        except AlreadyStored:
+            return None
+        except NotStored as error:
+            raise self._not_saved(error) from None
+        return receipt
+
+    def withdraw(self, who: Identity, receipt: str) -> None:
+        """Withdraw the record that a receipt belongs to, from any browser. Raises ``Refused``."""
+        if (wait := self._tries.allow(who.rater)) > 0:
+            raise Refused("too_fast", seconds=round(wait + 0.5))
+        wanted = self._receipt_hash(receipt)
+        judged = find_receipt(self.store, wanted)
+        if judged is None:
+            raise Refused("bad_receipt")
+        assert isinstance(judged.payload, Judgement)
+        try:
+            self._append(
+                [
+                    Event.of(
+                        Withdrawn(battle=judged.payload.battle, receipt_hash=wanted),
+                        role=judged.role,
+                        epoch=judged.epoch,
+                        rater=judged.rater,
+                    )
+                ]
+            )
+        except AlreadyStored:
+            raise Refused("already_withdrawn") from None
+
+    def close(self) -> None:
+        """Stop every engine; turns that run are cancelled and stored as far as they came."""
+        for engine in self._engines.values():
+            engine.close()
+        with self._lock:
+            running = list(self._live.values())
+        for live in running:
+            live.finished.wait(10)
+        self.store.close()
+
+    # ---- inside
+
+    def _answer(self, who: Identity, state: BattleState) -> None:
+        battle, pair = state.started.battle, self._pairs.get(state.started.pair)
+        if pair is None:
+            raise Refused("no_pair")
+        seed = secrets.randbits(62)
+        with self._lock:
+            if battle in self._live:
+                return
+            try:
+                turn = self._engines[pair.id].submit(
+                    {arm: state.history(arm, pair.system_prompt) for arm in ARMS},
+                    pair.decoding,
+                    seed,
+                )
+            except Busy:
+                raise Refused("busy") from None
+            except EngineError as error:
+                log.error("a turn could not be started: %s", error)
+                raise Refused("no_pair") from None
+            live = self._live[battle] = LiveTurn(state, turn, seed, who.role)
+        threading.Thread(
+            target=watch,
+            args=(live, self.store, lambda: self._forget(battle, live)),
+            name="turn",
+            daemon=True,
+        ).start()
+
+    def _view(self, who: Identity, state: BattleState, live: LiveTurn | None) -> BattleView:
+        return view_of(
+            state,
+            live=live.turn.snapshot() if live is not None else None,
+            unsaved=live is not None and live.unsaved,
+            rounds_to_judge=self.rules.rounds_to_judge,
+            may_reveal=who.role != "expert" or self.epochs.is_closed(state.epoch),
+        )
+
+    def _state(self, who: Identity, token: str) -> BattleState:
+        if not token:
+            raise Refused("no_battle")
+        state = replay(self.store.events(battle=self._battle(token)))
+        if state is None:
+            raise Refused("no_battle")
+        if state.rater != who.rater:
+            raise Refused("not_yours")
+        return state
+
+    def _battle(self, token: str) -> str:
+        return self._identities.keyed("battle", token)[:24]
+
+    def _receipt_hash(self, receipt: str) -> str:
+        letters = "".join(c for c in receipt.upper() if c in RECEIPT_LETTERS)
+        return self._identities.keyed("receipt", letters)
+
+    def _current(self, battle: str) -> LiveTurn | None:
+        with self._lock:
+            return self._live.get(battle)
+
+    def _forget(self, battle: str, live: LiveTurn) -> None:
+        with self._lock:
+            if self._live.get(battle) is live:
+                del self._live[battle]
+
+    def _append(self, events: list[Event]) -> None:
+        try:
+            self.store.append_all(events)
+        except AlreadyStored:
+            raise
+        except NotStored as error:
+            raise self._not_saved(error) from None
+
+    def _not_saved(self, error: NotStored) -> Refused:
+        log.error("nothing was saved: %s", error)
+        return Refused("not_saved")

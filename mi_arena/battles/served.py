@@ -1,0 +1,83 @@
+"""What exactly a pair serves, in words that identify an epoch; any change begins a new one.
+
+Holds revisions and digests, never a path of the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
+
+from mi_arena.battles.form import FORM_VERSION
+from mi_arena.pairs import Pair, Source
+
+WHOLE_FILE = 256 * 2**20
+SAMPLE = 2**20
+
+
+def what_is_served(pair: Pair) -> dict[str, Any]:
+    """Base and adapter, prompt, decoding and form of a pair, as plain JSON values."""
+    if pair.server is not None:
+        weights: dict[str, Any] = {
+            "server": str(pair.server.url),
+            "base": pair.server.base,
+            "tuned": pair.server.tuned,
+        }
+    else:
+        assert pair.adapter is not None
+        weights = {"base": _identify(pair.base), "adapter": _identify(pair.adapter)}
+    return {
+        "pair": pair.id,
+        **weights,
+        "format": pair.format,
+        "dtype": pair.dtype,
+        "quantization": pair.quantization,
+        "context": pair.context,
+        "system_prompt": pair.system_prompt,
+        "decoding": pair.decoding.model_dump(),
+        "form": FORM_VERSION,
+    }
+
+
+def _identify(source: Source) -> dict[str, str]:
+    if source.path is not None:
+        return {"sha256": folder_digest(Path(source.path))}
+    assert source.repo is not None and source.revision is not None
+    return {"repo": source.repo, "revision": _commit(source)}
+
+
+def _commit(source: Source) -> str:
+    """The commit a branch stands at now; the branch's name when the Hub can't be asked."""
+    assert source.repo is not None and source.revision is not None
+    if source.pinned:
+        return source.revision
+    try:
+        return HfApi().model_info(source.repo, revision=source.revision).sha or source.revision
+    except (HfHubHTTPError, OSError, ValueError):
+        return source.revision
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over names, sizes and bytes of weights, tokenizer and configuration.
+
+    Of a file over 256 MiB only the first and last MiB are read: a digest at every start must not
+    take minutes, and safetensors keeps its table of contents in front.
+    """
+    whole = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.suffix not in {".safetensors", ".json", ".model", ".jinja", ".txt"}:
+            continue
+        size = file.stat().st_size
+        whole.update(f"{file.name}\0{size}\0".encode())
+        with file.open("rb") as data:
+            if size <= WHOLE_FILE:
+                whole.update(hashlib.file_digest(data, "sha256").digest())
+            else:
+                whole.update(data.read(SAMPLE))
+                data.seek(-SAMPLE, 2)
+                whole.update(data.read(SAMPLE))
+    return whole.hexdigest()

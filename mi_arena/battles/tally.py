@@ -1,0 +1,30 @@
+"""Where an epoch's tally stands, for the moment after a reveal."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mi_arena.records.results_query import judgement_rows
+from mi_arena.records.store import EventStore
+
+
+class Tally(NamedTuple):
+    """Counts of the public's judgements in one epoch."""
+
+    judgements: int
+    tuned: int
+    base: int
+    ties: int
+    both: int
+
+
+def tally(store: EventStore, epoch: str) -> Tally:
+    rows = [row for row in judgement_rows(store, epoch) if row.role == "public"]
+    decisive = [row.overall == row.tuned_side for row in rows if row.overall in ("A", "B")]
+    return Tally(
+        judgements=len(rows),
+        tuned=sum(decisive),
+        base=len(decisive) - sum(decisive),
+        ties=sum(row.overall == "tie" for row in rows),
+        both=sum(row.overall == "both_unacceptable" for row in rows),
+    )

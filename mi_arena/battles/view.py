@@ -1,0 +1,129 @@
+"""What a page may know of a battle: sides, and arms only once that rater's verdict is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mi_arena.battles.state import SIDES, BattleState
+from mi_arena.engine.protocol import Snapshot
+from mi_arena.records.events import Overall, Side
+
+Phase = Literal["open", "answering", "interrupted", "unsaved", "crisis", "judged", "ended"]
+
+
+@dataclass(frozen=True)
+class ReplyView:
+    """One side's reply as far as it has come; ``end`` is ``None`` while it is still coming."""
+
+    text: str
+    end: str | None
+
+
+@dataclass(frozen=True)
+class RoundView:
+    number: int
+    client: str
+    replies: dict[Side, ReplyView] | None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a rater waits for before the first words come."""
+
+    place: int | None
+    loading: bool
+
+
+@dataclass(frozen=True)
+class Reveal:
+    """Which side was which; made only after the judgement is stored."""
+
+    tuned_side: Side
+    pair: str
+    epoch: str
+    overall: Overall
+    guess: Side | None
+
+
+@dataclass(frozen=True)
+class BattleView:
+    phase: Phase
+    topic: str
+    rounds: list[RoundView]
+    waiting: Waiting | None
+    complete_rounds: int
+    can_judge: bool
+    crisis_category: str | None
+    reveal: Reveal | None
+    judged_blind: bool
+    """Judged, but nothing is revealed before the epoch closes (experts)."""
+
+
+def view_of(
+    state: BattleState,
+    *,
+    live: Snapshot | None,
+    unsaved: bool,
+    rounds_to_judge: int,
+    may_reveal: bool,
+) -> BattleView:
+    """The view of a battle; ``live`` is the running turn if there is one."""
+    rounds = [
+        RoundView(
+            r.number,
+            r.client,
+            None
+            if r.replies is None
+            else {s: ReplyView(r.replies[s].text, r.replies[s].end) for s in SIDES},
+        )
+        for r in state.rounds
+    ]
+    waiting = None
+    if live is not None and state.pending is not None:
+        rounds[-1] = RoundView(
+            state.pending.number,
+            state.pending.client,
+            {
+                side: ReplyView(live.text[state.arm_on(side)], live.ended[state.arm_on(side)])
+                for side in SIDES
+            },
+        )
+        if not any(live.text.values()) and not live.done:
+            waiting = Waiting(live.place, live.loading)
+    phase = _phase(state, live, unsaved)
+    judged = state.judgement is not None
+    reveal = None
+    if state.judgement is not None and may_reveal:
+        reveal = Reveal(
+            tuned_side=state.started.tuned_side,
+            pair=state.started.pair,
+            epoch=state.epoch,
+            overall=state.judgement.overall,
+            guess=state.judgement.guess,
+        )
+    return BattleView(
+        phase=phase,
+        topic=state.started.topic,
+        rounds=rounds,
+        waiting=waiting,
+        complete_rounds=state.complete_rounds,
+        can_judge=phase == "open" and state.complete_rounds >= rounds_to_judge,
+        crisis_category=state.flagged.category if state.flagged else None,
+        reveal=reveal,
+        judged_blind=judged and reveal is None,
+    )
+
+
+def _phase(state: BattleState, live: Snapshot | None, unsaved: bool) -> Phase:
+    if state.flagged:
+        return "crisis"
+    if state.judgement:
+        return "judged"
+    if state.ended or state.withdrawn:
+        return "ended"
+    if unsaved:
+        return "unsaved"
+    if state.pending is not None:
+        return "answering" if live is not None else "interrupted"
+    return "open"

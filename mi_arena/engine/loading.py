@@ -1,0 +1,147 @@
+"""Weights of a pair into memory: the base once, its adapter as row-masked LoRA.
+
+Stock transformers classes only, never remote code. Local folders are read without asking the Hub.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from mi_arena.chat_formats import ChatFormat, FormatError, load_format
+from mi_arena.engine.masked_lora import RowMask, attach_adapter
+from mi_arena.engine.protocol import EngineError
+from mi_arena.pairs import Pair, Source
+
+log = logging.getLogger(__name__)
+
+BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
+QUANTIZED_BYTES = {"8bit": 1.0, "4bit": 0.55}
+"""Bytes a weight; 4-bit NF4 keeps scales beside the weights."""
+
+
+@dataclass(frozen=True)
+class LoadedPair:
+    """What serves a pair."""
+
+    model: PreTrainedModel
+    mask: RowMask
+    chat: ChatFormat
+    context: int
+    bytes: int
+    """Weights and adapter as they lie in memory."""
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_pair(pair: Pair) -> LoadedPair:
+    """Read a pair's weights. Raises ``EngineError`` with one line when it can't be done."""
+    for part, source in (("base", pair.base), ("adapter", pair.adapter)):
+        if source is not None and not source.pinned:
+            log.warning(
+                "pair %s: the %s is at the branch %r, not at a commit; what is served may change",
+                pair.id, part, source.revision,
+            )  # fmt: skip
+    try:
+        base, adapter = _folder(pair.base), _folder(pair.adapter)
+        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+        chat = load_format(pair.format, tokenizer)
+        model = AutoModelForCausalLM.from_pretrained(
+            base,
+            dtype=getattr(torch, pair.dtype),
+            attn_implementation="sdpa",
+            local_files_only=True,
+            use_safetensors=True,
+            **_quantization(pair),
+        )
+        if pair.quantization == "none":
+            model = model.to(device())
+        model.eval().requires_grad_(False)
+        mask = attach_adapter(model, Path(adapter))
+    except (FormatError, EngineError) as error:
+        raise EngineError(f"pair {pair.id}: {error}") from None
+    except (OSError, ValueError, ImportError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EngineError(f"pair {pair.id}: the weights could not be loaded: {first}") from None
+    limit = getattr(model.config, "max_position_embeddings", pair.context)
+    return LoadedPair(model, mask, chat, min(pair.context, limit), tensor_bytes(model))
+
+
+def tensor_bytes(model: torch.nn.Module) -> int:
+    """Bytes of all parameters and buffers, each storage once (tied weights are one)."""
+    seen: dict[int, int] = {}
+    for tensor in [*model.parameters(), *model.buffers()]:
+        storage = tensor.untyped_storage()
+        seen[storage.data_ptr()] = storage.nbytes()
+    return sum(seen.values())
+
+
+def bytes_needed(pair: Pair, battles: int) -> int:
+    """What a pair takes once loaded: weights, adapter, and caches of ``battles`` at full length.
+
+    Read from the safetensors headers and the config; no weight is loaded.
+    """
+    base, adapter = Path(_folder(pair.base)), Path(_folder(pair.adapter))
+    width = QUANTIZED_BYTES.get(pair.quantization, BYTES[pair.dtype])
+    weights = _parameters(base) * width + _parameters(adapter) * BYTES[pair.dtype]
+    config = AutoConfig.from_pretrained(base, local_files_only=True)
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    per_token = 2 * config.num_hidden_layers * heads * head * BYTES[pair.dtype]
+    return int(weights + per_token * pair.context * 2 * battles)
+
+
+def _parameters(folder: Path) -> int:
+    count = 0
+    for file in folder.glob("*.safetensors"):
+        with file.open("rb") as data:
+            (length,) = struct.unpack("<Q", data.read(8))
+            header = json.loads(data.read(length))
+        for name, entry in header.items():
+            if name != "__metadata__":
+                size = 1
+                for side in entry["shape"]:
+                    size *= side
+                count += size
+    return count
+
+
+def _folder(source: Source | None) -> str:
+    """A local folder with the files of ``source``; downloads (or finds in the cache) a repo."""
+    if source is None:
+        raise EngineError("it has no adapter")
+    if source.path is not None:
+        return source.path
+    assert source.repo is not None
+    return snapshot_download(
+        source.repo,
+        revision=source.revision,
+        allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"],
+    )
+
+
+def _quantization(pair: Pair) -> dict[str, Any]:
+    if pair.quantization == "none":
+        return {}
+    from transformers import BitsAndBytesConfig
+
+    config = (
+        BitsAndBytesConfig(load_in_8bit=True)
+        if pair.quantization == "8bit"
+        else BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=getattr(torch, pair.dtype),
+        )
+    )
+    return {"quantization_config": config, "device_map": {"": device()}}

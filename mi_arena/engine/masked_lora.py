@@ -1,0 +1,129 @@
+"""LoRA that a row may have or not: base rows and tuned rows share one forward pass.
+
+Every adapted linear layer computes ``y = W x + mask · (x Aᵀ) Bᵀ`` with one mask value a row: 0 for
+base rows, 1 for tuned rows. No index gathers, no global switch, no second model. Source: Hu et al.
+2021 (arXiv 2106.09685) for LoRA; the mask is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from mi_arena.engine.protocol import EngineError
+
+
+class RowMask:
+    """The mask shared by all adapted layers of one model; set before every forward pass."""
+
+    def __init__(self) -> None:
+        self.value: torch.Tensor | None = None
+        """Shape (rows, 1, 1) in the model's dtype, or ``None`` when no row is tuned."""
+
+    def set(self, tuned: list[bool], like: torch.Tensor) -> None:
+        self.value = (
+            torch.tensor(tuned, dtype=like.dtype, device=like.device).view(-1, 1, 1)
+            if any(tuned)
+            else None
+        )
+
+
+class MaskedLoraLinear(nn.Module):
+    """A frozen linear layer (any kind, quantised ones too) and its low-rank update."""
+
+    def __init__(
+        self, base: nn.Module, mask: RowMask, a: torch.Tensor, b: torch.Tensor, scale: float
+    ):
+        """``a`` has shape (rank, inputs), ``b`` (outputs, rank); the scale is folded into ``b``."""
+        super().__init__()
+        self.base = base
+        self.mask = mask
+        self.register_buffer("a", a.contiguous(), persistent=False)
+        self.register_buffer("b", (b * scale).contiguous(), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` of shape (rows, length, inputs)."""
+        y: torch.Tensor = self.base(x)
+        mask = self.mask.value
+        if mask is None:
+            return y
+        low = nn.functional.linear(x, self.a) * mask
+        return y + nn.functional.linear(low, self.b)
+
+
+def attach_adapter(model: nn.Module, folder: Path) -> RowMask:
+    """Put the peft LoRA adapter of ``folder`` into ``model`` and return its mask.
+
+    Raises ``EngineError`` for what a mask can't express (DoRA, biases, whole saved modules) and
+    for weights that fit no layer.
+    """
+    config: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    _refuse(config, folder)
+    weights_file = folder / "adapter_model.safetensors"
+    if not weights_file.is_file():
+        raise EngineError(f"adapter {folder.name}: no adapter_model.safetensors (safetensors only)")
+    weights = load_file(weights_file)
+
+    mask = RowMask()
+    like = next(p for p in model.parameters() if p.is_floating_point())
+    pattern = re.compile(r"^(?:base_model\.model\.)?(?P<layer>.+)\.lora_(?P<part>[AB])\.weight$")
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in weights.items():
+        found = pattern.match(key)
+        if found is None:
+            raise EngineError(f"adapter {folder.name}: weight {key} is not a LoRA matrix")
+        parts.setdefault(found["layer"], {})[found["part"]] = tensor
+
+    for layer, ab in parts.items():
+        try:
+            parent = model.get_submodule(layer.rpartition(".")[0])
+            base = model.get_submodule(layer)
+        except AttributeError:
+            raise EngineError(
+                f"adapter {folder.name}: the base has no layer {layer}; was it tuned on this base?"
+            ) from None
+        if set(ab) != {"A", "B"}:
+            raise EngineError(f"adapter {folder.name}: layer {layer} lacks one of A and B")
+        rank, inputs = ab["A"].shape
+        wanted = (getattr(base, "in_features", inputs), getattr(base, "out_features", None))
+        if (inputs, ab["B"].shape[0]) != (wanted[0], wanted[1] or ab["B"].shape[0]):
+            raise EngineError(
+                f"adapter {folder.name}: layer {layer} is {wanted[0]} to {wanted[1]} in the base "
+                f"but {inputs} to {ab['B'].shape[0]} in the adapter"
+            )
+        alpha = _for_layer(config.get("alpha_pattern"), layer, config.get("lora_alpha", rank))
+        scale = alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
+        device = next(base.parameters()).device
+        a, b = (ab[part].to(device=device, dtype=torch.float32) for part in "AB")
+        adapted = MaskedLoraLinear(base, mask, a, b, scale)
+        adapted.a, adapted.b = adapted.a.to(like.dtype), adapted.b.to(like.dtype)
+        setattr(parent, layer.rpartition(".")[2], adapted)
+    return mask
+
+
+def _refuse(config: dict[str, Any], folder: Path) -> None:
+    reasons = {
+        "it is not a LoRA adapter": str(config.get("peft_type", "LORA")).upper() != "LORA",
+        "DoRA can't be switched by row": config.get("use_dora", False),
+        "it changes biases": config.get("bias", "none") != "none",
+        "it saves whole modules": bool(config.get("modules_to_save")),
+        "it trains token embeddings": bool(config.get("trainable_token_indices")),
+    }
+    for reason, true in reasons.items():
+        if true:
+            raise EngineError(f"adapter {folder.name}: {reason}; retrain it as plain LoRA")
+
+
+def _for_layer(pattern: dict[str, float] | None, layer: str, default: float) -> float:
+    """peft's ``alpha_pattern``: the first key that matches the end of the layer's name."""
+    for key, value in (pattern or {}).items():
+        if re.match(rf"(.*\.)?({key})$", layer):
+            return value
+    return default

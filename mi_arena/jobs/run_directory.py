@@ -1,0 +1,87 @@
+"""A run directory: one execution of a script, told in files that anyone may read meanwhile.
+
+``config.yaml`` is all that is needed to repeat the run, ``status.json`` says how it stands,
+``metrics.jsonl`` and ``log.txt`` grow, ``checkpoints/`` lets it resume. Writers here; readers need
+nothing but the files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+import yaml
+
+State = Literal["running", "done", "failed", "stopped"]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader never sees half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+class RunDirectory:
+    """The writing side, used by the script itself."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self._began = time.monotonic()
+        self._first_step: int | None = None
+        self._status: dict[str, Any] = {}
+
+    def start(self, config: dict[str, Any], total: int) -> None:
+        write_atomically(
+            self.path / "config.yaml",
+            yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
+        )
+        process = psutil.Process()
+        self._status = {
+            "state": "running",
+            "pid": process.pid,
+            "pid_started": process.create_time(),
+            "step": 0,
+            "total": total,
+            "eta_seconds": None,
+            "error": None,
+        }
+        self._write_status()
+
+    def progress(self, step: int) -> None:
+        """Note the step reached; the estimate of what is left counts this execution only."""
+        if self._first_step is None:
+            self._first_step, self._began = step, time.monotonic()
+        done = step - self._first_step
+        pace = (time.monotonic() - self._began) / done if done else None
+        self._status["step"] = step
+        self._status["eta_seconds"] = (
+            None if pace is None else round(pace * (self._status["total"] - step), 1)
+        )
+        self._write_status()
+
+    def metric(self, **values: float | int | str) -> None:
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as out:
+            out.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+    def log(self, line: str) -> None:
+        stamp = datetime.now(UTC).isoformat(timespec="seconds")
+        with (self.path / "log.txt").open("a", encoding="utf-8") as out:
+            out.write(f"{stamp} {line}\n")
+
+    def end(self, state: State, error: str | None = None) -> None:
+        self._status |= {"state": state, "error": error, "eta_seconds": None}
+        self._write_status()
+
+    def _write_status(self) -> None:
+        self._status["updated_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        write_atomically(
+            self.path / "status.json", json.dumps(self._status, ensure_ascii=False, indent=1)
+        )

@@ -1,0 +1,1 @@
+"""What is kept: typed events and the durable, append-only log that holds them."""

@@ -1,0 +1,288 @@
+"""The events of the study: one envelope, one payload type per kind.
+
+An event says what happened, never what follows from it: everything a page shows is derived from
+these. Error messages name fields and rules but never repeat what somebody wrote.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+from uuid import uuid4
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializeAsAny,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+Kind = Literal[
+    "epoch_opened",
+    "epoch_closed",
+    "consent_given",
+    "battle_started",
+    "client_said",
+    "replied",
+    "battle_flagged",
+    "battle_ended",
+    "judgement",
+    "withdrawn",
+]
+Role = Literal["public", "expert", "admin"]
+Side = Literal["A", "B"]
+Overall = Literal["A", "B", "tie", "both_unacceptable"]
+MiPoint = Literal["partnership", "empathy", "evoking", "softening", "autonomy"]
+
+MAX_TEXT = 8_000
+"""Characters a client may write in one round."""
+MAX_REPLY = 32_768
+"""Characters kept of a reply: what the most tokens a turn may have can spell, and room to spare."""
+MAX_REASON = 2_000
+
+Short = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}){4,64}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+EventId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Count = Annotated[int, Field(strict=True, ge=0)]
+Ordinal = Annotated[int, Field(strict=True, ge=1)]
+Utc = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Payload(_Record):
+    """What an event of one kind tells.
+
+    ``needs`` names the parts of the envelope without which the kind means nothing. The store's
+    constraints rely on them: SQLite takes two missing values for two different ones, so a
+    judgement without a rater could be doubled.
+    """
+
+    kind: ClassVar[Kind]
+    needs: ClassVar[frozenset[Literal["epoch", "rater"]]] = frozenset()
+
+
+class EpochOpened(Payload):
+    """A stretch begins in which what is served stays the same; makes its allocation auditable."""
+
+    kind = "epoch_opened"
+    needs = frozenset({"epoch"})
+
+    pair: Short
+    fingerprint: Sha256
+    served: dict[str, JsonValue]
+    """What was served, in full: whoever audits the epoch computes the fingerprint from it."""
+    nonce: Hex
+    seed_commitment: Sha256
+
+
+class EpochClosed(Payload):
+    """The epoch takes no more battles; its identities may be told to experts."""
+
+    kind = "epoch_closed"
+    needs = frozenset({"epoch"})
+
+    reason: Literal["admin", "served_changed"]
+
+
+class ConsentGiven(Payload):
+    """A rater agreed to the notice as it stood in that version and language."""
+
+    kind = "consent_given"
+    needs = frozenset({"rater"})
+
+    version: Short
+    lang: Literal["zh", "en"]
+
+
+class BattleStarted(Payload):
+    """A blind conversation begins. ``tuned_side`` stays on the server until it is judged."""
+
+    kind = "battle_started"
+    needs = frozenset({"epoch", "rater"})
+
+    battle: Short
+    token_hash: Short
+    """Of the token that the browser holds; the token itself is not kept."""
+    pair: Short
+    topic: Short
+    starter: Short | None = None
+    lang: Literal["zh", "en"]
+    allocation_index: Count
+    tuned_side: Side
+
+
+class ClientSaid(Payload):
+    """The client's turn of a round."""
+
+    kind = "client_said"
+
+    battle: Short
+    round: Ordinal
+    text: Text
+
+
+class Reply(_Record):
+    """What one side answered, with what is needed to audit that both marched together."""
+
+    text: Annotated[str, StringConstraints(max_length=MAX_REPLY)]
+    end: Literal["stop", "length", "cancelled", "error"]
+    tokens: Count
+    prompt_tokens: Count
+    messages_left_out: Count
+    token_seconds: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        max_length=MAX_REPLY
+    )
+    """When each token came, in seconds since the turn was submitted."""
+
+
+class Replied(Payload):
+    """Both counsellors' turn of a round, however it ended."""
+
+    kind = "replied"
+
+    battle: Short
+    round: Ordinal
+    sides: dict[Side, Reply]
+    seed: Annotated[int, Field(strict=True)]
+    error: Text | None = None
+
+    @field_validator("sides")
+    @classmethod
+    def _both(cls, sides: dict[Side, Reply]) -> dict[Side, Reply]:
+        if len(sides) != 2:
+            raise ValueError("both sides are recorded together")
+        return sides
+
+
+class BattleFlagged(Payload):
+    """A sign of danger was seen. ``terms`` are ids of patterns, never what was written."""
+
+    kind = "battle_flagged"
+
+    battle: Short
+    round: Ordinal
+    category: Short
+    source: Literal["client", "A", "B"]
+    terms: list[Short] = Field(max_length=100)
+
+
+class BattleEnded(Payload):
+    """A battle ended before it was judged."""
+
+    kind = "battle_ended"
+
+    battle: Short
+    reason: Literal["start_over", "crisis"]
+
+
+class Judgement(Payload):
+    """A rater's verdict on a battle, in sides as the rater saw them."""
+
+    kind = "judgement"
+    needs = frozenset({"epoch", "rater"})
+
+    battle: Short
+    overall: Overall
+    scales: dict[MiPoint, Annotated[int, Field(strict=True, ge=-3, le=3)]] = Field(
+        default_factory=dict
+    )
+    """The MI points that were answered, from -3 (A much better) to 3 (B much better)."""
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] | None = None
+    guess: Side | None = None
+    """Which side the rater took for the tuned one."""
+    confidence: Annotated[int, Field(strict=True, ge=1, le=5)] | None = None
+    rounds: Count
+    ordinal: Ordinal
+    """1 for this rater's first judgement in this epoch: one reveal teaches the style."""
+    form_version: Short
+    receipt_hash: Short
+
+    @model_validator(mode="after")
+    def _confidence_is_in_a_guess(self) -> Self:
+        if self.confidence is not None and self.guess is None:
+            raise ValueError("a confidence needs a guess")
+        return self
+
+
+class Withdrawn(Payload):
+    """The holder of the receipt took a battle's record back; it no longer counts."""
+
+    kind = "withdrawn"
+
+    battle: Short
+    receipt_hash: Short
+
+
+PAYLOADS: dict[Kind, type[Payload]] = {
+    payload.kind: payload
+    for payload in (
+        EpochOpened,
+        EpochClosed,
+        ConsentGiven,
+        BattleStarted,
+        ClientSaid,
+        Replied,
+        BattleFlagged,
+        BattleEnded,
+        Judgement,
+        Withdrawn,
+    )
+}
+
+
+class Event(_Record):
+    """One thing that happened. ``kind`` decides the type of ``payload``."""
+
+    event_id: EventId = Field(default_factory=lambda: uuid4().hex)
+    kind: Kind
+    created_at: Utc = Field(default_factory=lambda: datetime.now(UTC))
+    epoch: Short | None = None
+    rater: Short | None = None
+    """A pseudonym; nothing that names a person."""
+    role: Role
+    payload: SerializeAsAny[Payload]
+
+    @classmethod
+    def of(
+        cls, payload: Payload, *, role: Role, epoch: str | None = None, rater: str | None = None
+    ) -> Self:
+        """A new event that happens now, of the payload's own kind."""
+        return cls(kind=payload.kind, epoch=epoch, rater=rater, role=role, payload=payload)
+
+    @field_validator("payload", mode="before")
+    @classmethod
+    def _payload_of_its_kind(cls, payload: Any, info: ValidationInfo) -> Payload:
+        kind = info.data.get("kind")
+        if kind is None:
+            raise ValueError("a payload needs a known kind")
+        expected = PAYLOADS[kind]
+        if isinstance(payload, Payload):
+            if type(payload) is not expected:
+                raise ValueError(f"the payload is a {payload.kind}, the event a {kind}")
+            return payload
+        try:
+            return expected.model_validate(payload)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or kind
+            raise ValueError(f"{where}: {first['msg']}") from None
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        missing = [name for name in sorted(self.payload.needs) if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a {self.kind} needs {' and '.join(missing)}")
+        return self

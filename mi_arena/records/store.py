@@ -1,0 +1,435 @@
+"""The durable log of events: SQLite, append-only, safe for many threads and processes.
+
+What ``append`` has returned is on the disk. Rules that a race could break (one judgement per
+battle and rater) are constraints of the database, not habits of its callers. Nothing here knows
+what the events mean; errors are one line and never repeat content.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from pydantic import ValidationError
+from sqlalchemy import (
+    DDL,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    QueuePool,
+    Row,
+    Select,
+    Table,
+    Text,
+    create_engine,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from mi_arena.records.events import Event, Kind
+
+DATABASE_NAME = "events.sqlite"
+"""The file's name inside the data directory (``MI_ARENA_DATA``)."""
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 5.0
+_PAGE = 1_000
+
+
+class StoreError(RuntimeError):
+    """The store failed; the message is one line without content."""
+
+
+class Unreadable(StoreError):
+    """The store cannot be opened or read."""
+
+
+class NotStored(StoreError):
+    """What was to be appended is not in the store, none of it."""
+
+
+class AlreadyStored(NotStored):
+    """A constraint of the store refused a second one of what may be there once."""
+
+
+class Where(TypedDict, total=False):
+    """Which events are meant; what is left out or ``None`` does not matter."""
+
+    battle: str | None
+    epoch: str | None
+    rater: str | None
+
+
+# Copied out of the payload for constraints and joins. Real columns and not generated ones: SQLite
+# 3.40 does not answer a query from an index alone when its columns are generated, and opening
+# 200,000 payloads takes seconds.
+_LIFTED_TEXTS = ("battle", "pair", "topic", "tuned_side", "overall", "guess", "receipt_hash")
+_LIFTED_NUMBERS = ("round", "allocation_index", "ordinal")
+_LIFTED = _LIFTED_TEXTS + _LIFTED_NUMBERS
+
+_metadata = MetaData()
+
+events_table = Table(
+    "events",
+    _metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("epoch", Text),
+    Column("rater", Text),
+    Column("role", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    *(Column(name, Text) for name in _LIFTED_TEXTS),
+    *(Column(name, Integer) for name in _LIFTED_NUMBERS),
+    sqlite_autoincrement=True,
+)
+_columns = events_table.c
+_told = [_columns[name] for name in ("seq", *Event.model_fields)]
+
+
+def _one(name: str, kind: Kind, *columns: Column[Any]) -> Index:
+    """At most one event of this kind for each combination of the columns."""
+    return Index(name, *columns, unique=True, sqlite_where=_columns.kind == kind)
+
+
+_one("one_judgement", "judgement", _columns.battle, _columns.rater)
+_one("one_client_said", "client_said", _columns.battle, _columns.round)
+_one("one_replied", "replied", _columns.battle, _columns.round)
+_one("one_battle_started", "battle_started", _columns.battle)
+_one("one_allocation", "battle_started", _columns.epoch, _columns.allocation_index)
+_one("one_withdrawn", "withdrawn", _columns.battle)
+_one("one_epoch_opened", "epoch_opened", _columns.epoch)
+_one("one_epoch_closed", "epoch_closed", _columns.epoch)
+Index("events_by_battle", _columns.battle)
+Index("events_by_rater", _columns.rater, _columns.kind)
+Index("events_by_time", _columns.created_at)
+Index("judgements_by_receipt", _columns.receipt_hash, sqlite_where=_columns.kind == "judgement")
+Index("events_by_kind", _columns.kind, _columns.epoch)
+# These two hold all that results are counted from: no payload is opened for it, and both are in
+# the order in which they are joined.
+Index(
+    "judgements_counted",
+    *(_columns[name] for name in ("epoch", "battle", "rater", "role")),
+    *(_columns[name] for name in ("overall", "guess", "ordinal", "kind")),
+    sqlite_where=_columns.kind == "judgement",
+)
+Index(
+    "battles_counted",
+    *(_columns[name] for name in ("epoch", "battle", "role")),
+    *(_columns[name] for name in ("pair", "topic", "tuned_side", "kind")),
+    sqlite_where=_columns.kind == "battle_started",
+)
+
+for _change in ("UPDATE", "DELETE"):
+    event.listen(
+        _metadata,
+        "after_create",
+        DDL(
+            f"CREATE TRIGGER events_refuse_{_change.lower()} BEFORE {_change} ON events "
+            "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+        ),
+    )
+
+
+class Transaction:
+    """Reads and appends that happen together or not at all; nobody else writes meanwhile."""
+
+    def __init__(self, connection: Connection):
+        self._connection = connection
+
+    def append(self, new: Event) -> Event:
+        """Add one event; durable only once the transaction has ended without an error."""
+        row = {
+            "event_id": new.event_id,
+            "kind": new.kind,
+            # Always of the same width, so that the text sorts like the time.
+            "created_at": new.created_at.isoformat(timespec="microseconds"),
+            "epoch": new.epoch,
+            "rater": new.rater,
+            "role": new.role,
+            "payload": new.payload.model_dump_json(),
+            **{name: getattr(new.payload, name, None) for name in _LIFTED},
+        }
+        with _failing_as_not_stored(new.kind):
+            self._connection.execute(events_table.insert(), row)
+        return new
+
+    def append_all(self, new: Iterable[Event]) -> list[Event]:
+        return [self.append(one) for one in new]
+
+    def events(
+        self, kind: Kind | None = None, *, after_seq: int = 0, **where: Unpack[Where]
+    ) -> Iterator[Event]:
+        """The events that fit, in the order in which they were appended."""
+        chosen = _chosen(select(*_told), kind, where).order_by(_columns.seq)
+        while True:
+            page = self._connection.execute(
+                chosen.where(_columns.seq > after_seq).limit(_PAGE)
+            ).all()
+            for row in page:
+                yield _read(row)
+            if len(page) < _PAGE:
+                return
+            after_seq = page[-1].seq
+
+    def count(self, kind: Kind | None = None, **where: Unpack[Where]) -> int:
+        return _count(self._connection, kind, where)
+
+
+class EventStore:
+    """The log in one SQLite file; made, with its directory, where it is missing.
+
+    ``busy_timeout`` is how many seconds a writer waits for another before it gives up. With
+    ``read_only`` the file must exist and every append raises ``NotStored``. Raises ``Unreadable``
+    where the file cannot be opened or was written by a newer MI Arena.
+    """
+
+    def __init__(
+        self, path: str | Path, busy_timeout: float = BUSY_SECONDS, *, read_only: bool = False
+    ):
+        self.path = Path(path)
+        self._busy_timeout = busy_timeout
+        # SQLite lets waiting writers race; within this process they stand in line instead.
+        self._writing = threading.Lock()
+        address = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(
+                address, uri=True, timeout=busy_timeout, check_same_thread=False
+            )
+            # No implicit BEGIN by the driver: the listener below says which kind of BEGIN it is.
+            connection.isolation_level = None
+            connection.execute("PRAGMA synchronous = FULL")
+            # Without it INSERT OR REPLACE would delete rows behind the trigger's back.
+            connection.execute("PRAGMA recursive_triggers = ON")
+            return connection
+
+        # Nobody waits for the pool: SQLite's own lock is the only queue.
+        self._engine = create_engine(
+            "sqlite://",
+            creator=connect,
+            poolclass=QueuePool,
+            max_overflow=-1,
+            hide_parameters=True,
+        )
+        self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+
+        @event.listens_for(self._engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+        try:
+            with _failing_as(Unreadable, f"the record store {self.path} cannot be opened"):
+                if not read_only:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._prepare(read_only)
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, new: Event) -> Event:
+        """Store one event; it is on the disk when this returns."""
+        with self.transaction() as transaction:
+            return transaction.append(new)
+
+    def append_all(self, new: Iterable[Event]) -> list[Event]:
+        """Store all of these events or none."""
+        with self.transaction() as transaction:
+            return transaction.append_all(new)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Look and then append, with every other writer kept out; an exception undoes it all.
+
+        What was appended is durable once the ``with`` block has been left, not before. A thread
+        that opens a second one inside the first waits for itself and gets ``NotStored``.
+        """
+        if not self._writing.acquire(timeout=self._busy_timeout):
+            raise NotStored(f"not stored: the record store was busy ({self._waited()})")
+        try:
+            with _failing_as_not_stored("events"), self._writer.begin() as connection:
+                yield Transaction(connection)
+        finally:
+            self._writing.release()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for queries that see one moment of the store. Keep it short."""
+        with (
+            _failing_as(Unreadable, f"the record store {self.path} cannot be read"),
+            self._engine.begin() as connection,
+        ):
+            yield connection
+
+    def numbered(
+        self, kind: Kind | None = None, *, after_seq: int = 0, **where: Unpack[Where]
+    ) -> Iterator[tuple[int, Event]]:
+        """Like ``events``, each with its number, from which a later reading can go on.
+
+        Numbers grow in the order of commits, so nothing turns up later below one already seen.
+        Reads a page at a time and holds no lock between pages, and ends at what was there at the
+        beginning.
+        """
+        chosen = _chosen(select(*_told), kind, where)
+        with self.reading() as connection:
+            last = connection.execute(select(func.max(_columns.seq))).scalar() or 0
+        while after_seq < last:
+            with self.reading() as connection:
+                page = connection.execute(
+                    chosen.where(_columns.seq > after_seq, _columns.seq <= last)
+                    .order_by(_columns.seq)
+                    .limit(_PAGE)
+                ).all()
+            for row in page:
+                yield row.seq, _read(row)
+            after_seq = page[-1].seq if len(page) == _PAGE else last
+
+    def events(
+        self, kind: Kind | None = None, *, after_seq: int = 0, **where: Unpack[Where]
+    ) -> Iterator[Event]:
+        """The events that fit, in the order in which they were appended."""
+        for _, stored in self.numbered(kind, after_seq=after_seq, **where):
+            yield stored
+
+    def count(self, kind: Kind | None = None, **where: Unpack[Where]) -> int:
+        """How many events fit."""
+        with self.reading() as connection:
+            return _count(connection, kind, where)
+
+    def close(self) -> None:
+        """Let go of the file; a later use opens it again."""
+        self._engine.dispose()
+
+    def _prepare(self, read_only: bool) -> None:
+        """Make the table where it is missing, once, however many processes start together."""
+        version = self._version()
+        if version == SCHEMA_VERSION:
+            return
+        if version > SCHEMA_VERSION:
+            raise Unreadable(
+                f"the record store {self.path} has schema {version}, this MI Arena knows up to "
+                f"{SCHEMA_VERSION}: start the newer MI Arena that wrote it"
+            )
+        if read_only:
+            raise Unreadable(f"{self.path} is not a record store of MI Arena")
+        self._switch_to_wal()
+        with self._writer.begin() as connection:
+            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
+                _metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _version(self) -> int:
+        with self._engine.begin() as connection:
+            return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+    def _switch_to_wal(self) -> None:
+        """Write-ahead logging, a lasting property of the file.
+
+        SQLite does not wait its busy timeout for this switch, so processes that start together
+        must try again themselves.
+        """
+        patience = time.monotonic() + self._busy_timeout
+        connection = self._engine.raw_connection()
+        try:
+            while True:
+                try:
+                    connection.cursor().execute("PRAGMA journal_mode = WAL")
+                    return
+                except sqlite3.OperationalError as error:
+                    if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                        raise
+                    time.sleep(0.02)
+        finally:
+            connection.close()
+
+    def _waited(self) -> str:
+        return f"waited {self._busy_timeout:g} s"
+
+
+def _chosen(statement: Select[Any], kind: Kind | None, where: Where) -> Select[Any]:
+    wanted = {"kind": kind, **where}
+    return statement.where(
+        *(_columns[name] == value for name, value in wanted.items() if value is not None)
+    )
+
+
+def _count(connection: Connection, kind: Kind | None, where: Where) -> int:
+    statement = _chosen(select(func.count()).select_from(events_table), kind, where)
+    return int(connection.execute(statement).scalar_one())
+
+
+def _read(row: Row[Any]) -> Event:
+    """The event of a row; ``Unreadable`` with its number where the row is not one."""
+    try:
+        return Event(
+            event_id=row.event_id,
+            kind=row.kind,
+            created_at=row.created_at,
+            epoch=row.epoch,
+            rater=row.rater,
+            role=row.role,
+            payload=json.loads(row.payload),
+        )
+    except ValidationError as error:
+        reason = error.errors(include_input=False)[0]["msg"]
+    except ValueError:
+        reason = "its payload is not JSON"
+    raise Unreadable(f"event {row.seq} cannot be read: {reason}")
+
+
+_CAUSES = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "the file is read-only",
+    sqlite3.SQLITE_BUSY: "another process holds it (locked)",
+    sqlite3.SQLITE_LOCKED: "another process holds it (locked)",
+    sqlite3.SQLITE_IOERR: "the disk failed (I/O error)",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_PERM: "permission denied",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged",
+    sqlite3.SQLITE_NOTADB: "the file is not a database",
+}
+
+
+def _primary_code(error: BaseException) -> int | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _cause(error: BaseException) -> str:
+    """Why SQLite refused, in words and without any of the values it was given."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    original = getattr(error, "orig", None) or error
+    known = _CAUSES.get(_primary_code(original) or 0)
+    name = getattr(original, "sqlite_errorname", type(original).__name__)
+    return f"{known} ({name})" if known else str(name)
+
+
+@contextmanager
+def _failing_as(kind: type[StoreError], what: str) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise kind(f"{what}: {_cause(error)}") from None
+
+
+@contextmanager
+def _failing_as_not_stored(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        original = getattr(error, "orig", None) or error
+        if getattr(original, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            columns = str(original).rpartition(": ")[2].replace("events.", "")
+            raise AlreadyStored(f"{what} not stored: there is one with this {columns}") from None
+        raise NotStored(f"{what} not stored: {_cause(error)}") from None

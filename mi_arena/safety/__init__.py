@@ -1,0 +1,1 @@
+"""What keeps a visitor safe and the page in order: crisis signs, help, text rules, limits."""

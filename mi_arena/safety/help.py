@@ -1,0 +1,83 @@
+"""Which help to show when there are signs of danger; the lines stand in ``help.yaml``.
+
+It knows places and kinds of danger, not how they were noticed. Each line comes in Chinese and in
+English: the place decides which numbers, the reader's language which wording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, model_validator
+
+Category = Literal["self_harm", "violence", "medical_emergency"]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+DEFAULT_PLACE = "default"
+
+
+class HelpLine(BaseModel):
+    """One line of help, in both languages; ``phone`` and ``url`` can be made links."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    zh: str
+    en: str
+    phone: str | None = None
+    url: str | None = None
+
+
+class HelpTable(BaseModel):
+    """The whole table; every place has an answer for every category."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lines: dict[str, HelpLine]
+    places: dict[str, dict[Category, list[str]]]
+
+    @model_validator(mode="after")
+    def _complete(self) -> HelpTable:
+        if DEFAULT_PLACE not in self.places:
+            raise ValueError("help table: there is no place 'default'")
+        for place, by_category in self.places.items():
+            for category in CATEGORIES:
+                if not by_category.get(category):
+                    raise ValueError(f"help table: {place} has no lines for {category}")
+                unknown = [name for name in by_category[category] if name not in self.lines]
+                if unknown:
+                    raise ValueError(f"help table: {place}.{category}: no line {unknown[0]!r}")
+        return self
+
+
+@cache
+def help_table() -> HelpTable:
+    text = files("mi_arena.safety").joinpath("help.yaml").read_text(encoding="utf-8")
+    return HelpTable.model_validate(yaml.safe_load(text))
+
+
+def place_of(locale: str) -> str:
+    """The place in the table for a browser's locale.
+
+    Plain Chinese and mainland Chinese get mainland numbers; ``zh-TW``, ``zh-HK`` and the like do
+    not, since those numbers don't work there, and get the default as all others do.
+    """
+    parts = locale.replace("_", "-").lower().split("-")
+    if parts[0] == "zh" and ({"cn", "hans"} & set(parts[1:]) or len(parts) == 1):
+        elsewhere = {"tw", "hk", "mo", "sg", "my"} & set(parts[1:])
+        return DEFAULT_PLACE if elsewhere else "zh-CN"
+    return DEFAULT_PLACE
+
+
+def help_for(locale: str, categories: Iterable[Category]) -> list[HelpLine]:
+    """Lines for a locale such as ``zh-CN`` or ``en-GB`` and the kinds of danger found.
+
+    For several kinds the lines of each follow in the order of ``CATEGORIES``, none twice.
+    """
+    table = help_table()
+    wanted = set(categories)
+    by_category = table.places[place_of(locale)]
+    names = [n for category in CATEGORIES if category in wanted for n in by_category[category]]
+    return [table.lines[name] for name in dict.fromkeys(names)]

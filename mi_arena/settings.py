@@ -1,0 +1,123 @@
+"""Environment to settings, in one typed place: every ``MI_ARENA_*`` variable is a field here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "MI_ARENA_"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """A wrong setting; the message is one line that names the variable."""
+
+
+class Settings(BaseSettings):
+    """What may be set from outside. Secrets never show in ``repr``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    host: str | None = Field(None, description="address to listen on; unset leaves it to Gradio")
+    port: int = Field(7860, ge=1, le=65535, description="port to listen on")
+    data: Path = Field(Path("data"), description="folder of the event store")
+    models: Path = Field(ROOT / "models.yaml", description="registry of pairs")
+    pairs: Annotated[list[str], NoDecode] = Field(
+        ["demo"], description="ids of the pairs to serve, separated by commas"
+    )
+    memory_gb: float | None = Field(
+        None, gt=0, description="memory for models in GB; unset takes what the device has"
+    )
+    max_battles_at_once: int = Field(8, ge=1, le=64, description="battles that share one batch")
+    queue_limit: int = Field(64, ge=0, description="turns that may wait for a pair")
+    secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="key for pseudonyms and allocation; unset makes one in the data folder",
+    )
+    expert_codes: SecretStr | None = Field(
+        None, description="invite codes of experts as name:code, separated by commas"
+    )
+    minimum_n: int = Field(20, ge=1, description="judgements below which no result is shown")
+    rounds_to_judge: int = Field(2, ge=1, le=20, description="rounds before the judgement opens")
+    message_limit: int = Field(800, ge=50, le=8000, description="characters in a client turn")
+    turns_per_minute: int = Field(12, ge=1, description="client turns a minute for one session")
+    turns_per_minute_in_all: int = Field(240, ge=1, description="client turns a minute in all")
+
+    @field_validator("pairs", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("pairs")
+    @classmethod
+    def _some(cls, value: list[str]) -> list[str]:
+        if not value:
+            raise ValueError("name at least one pair")
+        if len(set(value)) != len(value):
+            raise ValueError("a pair is named twice")
+        return value
+
+    def experts(self) -> dict[str, str]:
+        """Invite code -> the expert's name. Raises ``SettingsError`` for a malformed list."""
+        codes: dict[str, str] = {}
+        text = self.expert_codes.get_secret_value() if self.expert_codes else ""
+        for part in filter(None, (p.strip() for p in text.split(","))):
+            name, colon, code = part.partition(":")
+            if not colon or not name.strip() or len(code.strip()) < 8:
+                raise SettingsError(
+                    f"{PREFIX}EXPERT_CODES: write name:code with a code of at least 8 characters"
+                )
+            codes[code.strip()] = name.strip()
+        return codes
+
+
+def load_settings() -> Settings:
+    """Settings from the environment. Raises ``SettingsError`` naming the first wrong variable."""
+    names = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in names | {PREFIX + "NO_BROWSER"}:
+            raise SettingsError(f"{name} is not a setting; known: {', '.join(sorted(names))}")
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        field = PREFIX + str(first["loc"][0]).upper()
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{field}: {reason}") from None
+    settings.experts()
+    return settings
+
+
+def study_secret(settings: Settings) -> bytes:
+    """The key behind pseudonyms and allocation.
+
+    Without ``MI_ARENA_SECRET`` one is made once and kept beside the records, readable by the owner
+    only, so that a restart knows its raters and epochs again.
+    """
+    if settings.secret is not None:
+        return settings.secret.get_secret_value().encode()
+    path = settings.data / "secret"
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
+                out.write(secrets.token_hex(32))
+        except FileExistsError:
+            pass
+        text = path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"{PREFIX}DATA: {path} cannot be used ({error.strerror}); "
+            f"name a writable folder or set {PREFIX}SECRET"
+        ) from None
+    if len(text) < 16:
+        raise SettingsError(f"{path} is damaged; restore it or set {PREFIX}SECRET")
+    return text.encode()

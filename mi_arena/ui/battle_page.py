@@ -1,0 +1,452 @@
+"""The battle page: consent, topic, talking to both sides, judging, the reveal.
+
+Wires components to the arena. What a rater may see is decided there (``BattleView``); this file
+only paints it. Transcripts are repainted from the server, never read back from the browser.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+import yaml
+from pydantic import ValidationError
+
+from mi_arena.access.identity import Identities, Identity
+from mi_arena.battles.arena import Arena
+from mi_arena.battles.form import OVERALL, POINTS, REASON_LIMIT, TOPICS, Answers
+from mi_arena.battles.refusal import Refused
+from mi_arena.battles.tally import tally
+from mi_arena.battles.view import BattleView
+from mi_arena.records.store import StoreError
+from mi_arena.safety.help import help_for
+from mi_arena.ui.session import Session, locale_of
+from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.transcript import crisis_html, note_html, rounds_html, status_text
+
+log = logging.getLogger(__name__)
+
+PAINT_SECONDS = 0.15
+"""At most this often a growing reply is repainted."""
+NOT_SURE = "none"
+SCALE = ("-2", "-1", "0", "1", "2")
+Updates = dict[Any, Any]
+
+
+@cache
+def starters() -> dict[str, list[dict[str, str]]]:
+    """First client turns to start from, by topic."""
+    text = files("mi_arena.assets").joinpath("starters.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, list[dict[str, str]]] = yaml.safe_load(text)
+    return loaded
+
+
+class BattlePage:
+    """Components of the page and their handlers; made inside a ``gr.Blocks`` context."""
+
+    def __init__(
+        self, arena: Arena, identities: Identities, minimum_n: int, browser: gr.BrowserState
+    ):
+        self.arena, self.identities, self.minimum_n = arena, identities, minimum_n
+        self.browser = browser
+        self.painted = gr.State("")
+        """The token of the battle on the page: a form is emptied only when another comes."""
+        self._build()
+        self._wire()
+
+    # ---- components
+
+    def _build(self) -> None:
+        limit = self.arena.rules.message_limit
+        with gr.Column(visible=False, elem_id="consent") as self.consent_box:
+            self.notice = gr.Markdown()
+            self.agree = gr.Button(variant="primary", elem_id="agree")
+        with gr.Column(visible=False, elem_id="setup") as self.setup_box:
+            self.topic = gr.Radio([], elem_id="topic")
+            self.starter = gr.Radio([], elem_id="starter", visible=False)
+        self.finished = gr.HTML(elem_id="finished")
+        self.live = gr.HTML(elem_id="live")
+        self.status = gr.HTML(elem_id="status")
+        self.crisis = gr.HTML(elem_id="crisis")
+        with gr.Column(visible=False, elem_id="talk") as self.talk_box:
+            # The server checks the length; the page lets a longer text stand, so nothing is lost.
+            self.text = gr.Textbox(
+                lines=2, max_lines=8, elem_id="text", max_length=limit * 4, autofocus=False
+            )
+            self.problem = gr.HTML(elem_id="problem")
+            with gr.Row(elem_id="actions"):
+                self.send = gr.Button(variant="primary", elem_id="send")
+                self.stop = gr.Button(elem_id="stop", visible=False)
+                self.retry = gr.Button(elem_id="retry", visible=False)
+                self.restart = gr.Button(elem_id="restart", visible=False)
+        with gr.Column(visible=False, elem_id="judge") as self.judge_box:
+            self.judge_title = gr.Markdown()
+            self.overall = gr.Radio([], elem_id="overall")
+            with gr.Accordion(open=False, elem_id="points") as self.points_box:
+                self.points = {name: gr.Radio([], elem_id=f"point-{name}") for name in POINTS}
+                self.reason = gr.Textbox(lines=2, elem_id="reason", max_length=REASON_LIMIT)
+            self.guess = gr.Radio([], elem_id="guess")
+            self.confidence = gr.Radio([], elem_id="confidence")
+            self.judge_problem = gr.HTML(elem_id="judge-problem")
+            self.submit = gr.Button(variant="primary", elem_id="submit")
+        with gr.Column(visible=False, elem_id="outcome") as self.outcome_box:
+            self.outcome = gr.HTML(elem_id="outcome-text")
+            self.receipt = gr.HTML(elem_id="receipt")
+            self.again = gr.Button(variant="primary", elem_id="again")
+
+    def outputs(self) -> list[Any]:
+        """Every component this page may change."""
+        return [
+            self.browser, self.painted, self.consent_box, self.notice, self.agree, self.setup_box,
+            self.topic, self.starter, self.finished, self.live, self.status, self.crisis,
+            self.talk_box, self.text, self.problem, self.send, self.stop, self.retry, self.restart,
+            self.judge_box, self.judge_title, self.overall, self.points_box, *self.points.values(),
+            self.reason, self.guess, self.confidence, self.judge_problem, self.submit,
+            self.outcome_box, self.outcome, self.receipt, self.again,
+        ]  # fmt: skip
+
+    def _wire(self) -> None:
+        everything = self.outputs()
+        form = [self.overall, *self.points.values(), self.reason, self.guess, self.confidence]
+        # What only looks or stores must go through even when the queue is full or the tab closes.
+        at_once: dict[str, Any] = {
+            "queue": False,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
+        # These only wait for the engine, which has a queue of its own.
+        streaming: dict[str, Any] = {
+            "concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private",
+        }  # fmt: skip
+        follow: dict[str, Any] = {
+            "fn": self.on_follow,
+            "inputs": [self.browser],
+            "outputs": everything,
+        }
+
+        self.agree.click(self.on_agree, [self.browser], everything, **at_once)
+        self.topic.input(self.on_topic, [self.browser, self.topic], [self.starter], **at_once)
+        self.starter.input(
+            self.on_starter, [self.browser, self.topic, self.starter], [self.text], **at_once
+        )
+        for event in (self.send.click, self.text.submit):
+            event(
+                self.on_send,
+                [self.browser, self.painted, self.topic, self.starter, self.text],
+                everything,
+                **at_once,
+            ).then(**follow, **streaming)
+        self.stop.click(self.on_stop, [self.browser, self.painted], everything, **at_once)
+        self.retry.click(self.on_retry, [self.browser, self.painted], everything, **at_once).then(
+            **follow, **streaming
+        )
+        self.restart.click(self.on_restart, [self.browser, self.painted], everything, **at_once)
+        self.again.click(self.on_again, [self.browser], everything, **at_once)
+        self.submit.click(self.on_judge, {self.browser, self.painted, *form}, everything, **at_once)
+        self.follow = follow | streaming
+
+    # ---- handlers
+
+    def on_agree(self, stored: object, request: gr.Request) -> Updates:
+        session, who = self._who(stored, request)
+
+        def act() -> None:
+            self.arena.consent(who, session.lang)
+
+        return self._try(session, request, act, self.problem)
+
+    def on_topic(self, stored: object, topic: str, request: gr.Request) -> Updates:
+        session = Session.read(stored, request)
+        return {self.starter: self._starter_choices(session.lang, topic)}
+
+    def on_starter(self, stored: object, topic: str, starter: str, request: gr.Request) -> Updates:
+        session = Session.read(stored, request)
+        for one in starters().get(topic, []):
+            if one["id"] == starter:
+                return {self.text: gr.update(value=one[session.lang])}
+        return {self.text: gr.skip()}
+
+    def on_send(
+        self,
+        stored: object,
+        painted: str,
+        topic: object,
+        starter: object,
+        text: object,
+        request: gr.Request,
+    ) -> Updates:
+        session, who = self._who(stored, request)
+        token = painted or session.battle
+        started = session.with_(battle=token)
+        try:
+            if not isinstance(text, str) or not text.strip():
+                raise Refused("empty")
+            if not token:
+                known = [one["id"] for one in starters().get(str(topic), [])]
+                token = self.arena.start(
+                    who, str(topic or ""), str(starter) if starter in known else None, session.lang
+                )
+                started = session.with_(battle=token)
+            self.arena.say(who, token, text)
+        except Refused as refused:
+            return self.paint(started, request) | {
+                self.problem: note_html(_sentence(session.lang, refused), "bad")
+            }
+        except Exception as error:
+            return self.paint(started, request) | {self.problem: self._failed(session, error)}
+        return self.paint(started, request) | {self.text: "", self.problem: ""}
+
+    def on_follow(self, stored: object, request: gr.Request) -> Iterator[Updates]:
+        """Repaint the growing replies until both have ended."""
+        session, who = self._who(stored, request)
+        if not session.battle:
+            yield {self.problem: gr.skip()}
+            return
+        try:
+            for view in self.arena.follow(who, session.battle, PAINT_SECONDS):
+                if view.phase != "answering":
+                    break
+                yield {
+                    self.live: rounds_html(view.rounds[-1:], session.lang),
+                    self.status: self._status(view, session.lang),
+                }
+            yield self.paint(session, request)
+        except Refused:
+            yield {self.problem: gr.skip()}
+
+    def on_stop(self, stored: object, painted: str, request: gr.Request) -> Updates:
+        session, who = self._who(stored, request)
+        return self._try(
+            session, request, lambda: self.arena.stop(who, painted or session.battle), self.problem
+        )
+
+    def on_retry(self, stored: object, painted: str, request: gr.Request) -> Updates:
+        session, who = self._who(stored, request)
+        return self._try(
+            session, request, lambda: self.arena.retry(who, painted or session.battle), self.problem
+        )
+
+    def on_restart(self, stored: object, painted: str, request: gr.Request) -> Updates:
+        session, who = self._who(stored, request)
+        try:
+            if token := painted or session.battle:
+                self.arena.give_up(who, token)
+        except Refused as refused:
+            if refused.code not in ("no_battle", "not_yours"):
+                return {self.problem: note_html(_sentence(session.lang, refused), "bad")}
+        return self.paint(session.with_(battle=""), request)
+
+    def on_again(self, stored: object, request: gr.Request) -> Updates:
+        session = Session.read(stored, request)
+        return self.paint(session.with_(battle=""), request)
+
+    def on_judge(self, data: dict[Any, Any], request: gr.Request) -> Updates:
+        session, who = self._who(data[self.browser], request)
+        token, receipt = data[self.painted] or session.battle, None
+        try:
+            receipt = self.arena.judge(who, token, self._answers(data))
+        except Refused as refused:
+            return {self.judge_problem: note_html(_sentence(session.lang, refused), "bad")}
+        except Exception as error:
+            return {self.judge_problem: self._failed(session, error)}
+        shown = (
+            say(session.lang, "receipt", receipt=receipt)
+            if receipt
+            else say(session.lang, "receipt_again")
+        )
+        return self.paint(session.with_(battle=token), request) | {
+            self.receipt: note_html(shown, "good"),
+            self.judge_problem: "",
+        }
+
+    # ---- painting
+
+    def paint(self, session: Session, request: gr.Request | None) -> Updates:
+        """The whole page for a session: what the arena says now, in its language."""
+        lang, who = session.lang, session.identity(self.identities)
+        view: BattleView | None = None
+        closed = ""
+        try:
+            consented = self.arena.has_consented(who)
+            if session.battle:
+                view = self.arena.view(who, session.battle)
+        except Refused as refused:
+            session = session.with_(battle="")
+            closed = _sentence(lang, refused)
+        except StoreError as error:
+            log.error("the records cannot be read: %s", error)
+            return {self.problem: note_html(say(lang, "failed"), "bad")}
+        phase = view.phase if view else None
+        answering = phase == "answering"
+        rounds = view.rounds if view else []
+        split = len(rounds) - 1 if answering else len(rounds)
+        talking = consented and phase in (None, "open", "answering", "interrupted", "unsaved")
+        return {
+            self.browser: session.write(),
+            self.painted: session.battle,
+            self.consent_box: gr.update(visible=not consented),
+            self.setup_box: gr.update(visible=consented and view is None),
+            self.finished: rounds_html(rounds[:split], lang),
+            self.live: rounds_html(rounds[split:], lang),
+            self.status: self._status(view, lang),
+            self.crisis: self._crisis(view, lang, request),
+            self.talk_box: gr.update(visible=talking or phase in ("crisis", "ended")),
+            self.text: gr.update(visible=talking, interactive=not answering),
+            self.problem: note_html(closed, "bad"),
+            self.send: gr.update(visible=phase in (None, "open")),
+            self.stop: gr.update(visible=answering),
+            self.retry: gr.update(visible=phase in ("interrupted", "unsaved")),
+            self.restart: gr.update(visible=view is not None and phase != "judged"),
+            self.judge_box: gr.update(visible=bool(view and view.can_judge)),
+            self.outcome_box: gr.update(visible=phase == "judged"),
+            self.outcome: self._outcome(view, lang) if phase == "judged" else "",
+            **({} if phase == "judged" else {self.receipt: ""}),
+        } | (self._fresh_form() if view is None else {})
+
+    def words(self, session: Session) -> Updates:
+        """Every fixed text of the page in the session's language."""
+        lang = session.lang
+
+        def choices(prefix: str, values: tuple[str, ...]) -> list[tuple[str, str]]:
+            return [(say(lang, f"{prefix}_{value}"), value) for value in values]
+
+        scale = choices("point", SCALE)
+        return {
+            self.notice: say(lang, "notice"),
+            self.agree: gr.update(value=say(lang, "consent")),
+            self.topic: gr.update(
+                label=say(lang, "choose_topic"), choices=choices("topic", TOPICS)
+            ),
+            self.starter: gr.update(label=say(lang, "choose_starter")),
+            self.text: gr.update(
+                label=say(lang, "own_words"),
+                placeholder=say(lang, "own_words_hint", limit=self.arena.rules.message_limit),
+            ),
+            self.send: gr.update(value=say(lang, "send")),
+            self.stop: gr.update(value=say(lang, "stop")),
+            self.retry: gr.update(value=say(lang, "retry")),
+            self.restart: gr.update(value=say(lang, "start_over")),
+            self.judge_title: f"### {say(lang, 'judge_title')}",
+            self.overall: gr.update(
+                label=say(lang, "overall"), choices=choices("overall", OVERALL)
+            ),
+            self.points_box: gr.update(label=say(lang, "points")),
+            **{
+                radio: gr.update(label=say(lang, f"point_{name}"), choices=scale)
+                for name, radio in self.points.items()
+            },
+            self.reason: gr.update(label=say(lang, "reason")),
+            self.guess: gr.update(
+                label=say(lang, "guess"), choices=choices("guess", ("A", "B", NOT_SURE))
+            ),
+            self.confidence: gr.update(
+                label=say(lang, "confidence"),
+                choices=choices("confidence", ("1", "2", "3", "4", "5")),
+            ),
+            self.submit: gr.update(value=say(lang, "submit")),
+            self.again: gr.update(value=say(lang, "again")),
+        }
+
+    def _fresh_form(self) -> Updates:
+        emptied = [self.overall, *self.points.values(), self.guess, self.confidence, self.topic]
+        return {
+            **{radio: gr.update(value=None) for radio in emptied},
+            self.reason: gr.update(value=""),
+            self.starter: gr.update(visible=False, value=None),
+            self.judge_problem: "",
+        }
+
+    def _starter_choices(self, lang: Lang, topic: str) -> Any:
+        found = starters().get(topic, [])
+        return gr.update(
+            choices=[(one[lang], one["id"]) for one in found], value=None, visible=bool(found)
+        )
+
+    def _status(self, view: BattleView | None, lang: Lang) -> str:
+        return note_html(status_text(view, self.arena.rules.rounds_to_judge, lang), "plain")
+
+    def _crisis(self, view: BattleView | None, lang: Lang, request: gr.Request | None) -> str:
+        if view is None or view.crisis_category is None:
+            return ""
+        return crisis_html(help_for(locale_of(request, lang), [view.crisis_category]), lang)  # type: ignore[list-item]
+
+    def _outcome(self, view: BattleView | None, lang: Lang) -> str:
+        if view is None:
+            return ""
+        if view.reveal is None:
+            return note_html(say(lang, "blind"), "good")
+        reveal = view.reveal
+        other = "B" if reveal.tuned_side == "A" else "A"
+        pair = next(p for p in self.arena.served_pairs() if p.id == reveal.pair)
+        lines = [
+            say(lang, "judged"),
+            say(lang, "reveal", tuned=reveal.tuned_side, base=other, pair=getattr(pair.name, lang)),
+            say(lang, f"verdict_{_verdict(reveal.overall, reveal.tuned_side)}"),
+        ]
+        if reveal.guess is not None:
+            right = reveal.guess == reveal.tuned_side
+            lines.append(say(lang, "guess_right" if right else "guess_wrong", guess=reveal.guess))
+        stands = tally(self.arena.store, reveal.epoch)
+        if stands.judgements < self.minimum_n:
+            lines.append(
+                say(lang, "tally_few", judgements=stands.judgements, minimum=self.minimum_n)
+            )
+        else:
+            lines.append(say(lang, "tally", **stands._asdict()))
+        return "".join(note_html(line, "good") for line in lines)
+
+    # ---- helpers
+
+    def _answers(self, data: dict[Any, Any]) -> Answers:
+        """The form's values as answers; raises ``Refused`` for what no form of ours would send."""
+        guess, confidence = data[self.guess], data[self.confidence]
+        scales = {name: data[radio] for name, radio in self.points.items()}
+        guessed = guess in ("A", "B")
+        try:
+            return Answers(
+                overall=data[self.overall],
+                scales={name: int(value) for name, value in scales.items() if value is not None},
+                reason=data[self.reason] or None,
+                guess=guess if guessed else None,
+                confidence=int(confidence) if confidence and guessed else None,
+            )
+        except (ValidationError, ValueError, TypeError):
+            raise Refused("bad_answers") from None
+
+    def _who(self, stored: object, request: gr.Request) -> tuple[Session, Identity]:
+        session = Session.read(stored, request)
+        return session, session.identity(self.identities)
+
+    def _try(
+        self, session: Session, request: gr.Request, act: Callable[[], None], where: Any
+    ) -> Updates:
+        try:
+            act()
+        except Refused as refused:
+            return self.paint(session, request) | {
+                where: note_html(_sentence(session.lang, refused), "bad")
+            }
+        except Exception as error:
+            return {where: self._failed(session, error)}
+        return self.paint(session, request)
+
+    def _failed(self, session: Session, error: Exception) -> str:
+        # The type says enough to look for; the text of an error might quote what somebody wrote.
+        log.error(
+            "a handler failed: %s", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG)
+        )
+        return note_html(say(session.lang, "failed"), "bad")
+
+
+def _sentence(lang: Lang, refused: Refused) -> str:
+    return say(lang, f"refused_{refused.code}", **refused.values)
+
+
+def _verdict(overall: str, tuned_side: str) -> str:
+    if overall not in ("A", "B"):
+        return overall
+    return "tuned" if overall == tuned_side else "base"

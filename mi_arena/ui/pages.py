@@ -1,0 +1,124 @@
+"""All pages as one Gradio app; the browser's language decides, a switch changes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mi_arena.access.identity import Identities
+from mi_arena.battles.arena import Arena
+from mi_arena.ui.battle_page import BattlePage
+from mi_arena.ui.results_page import ResultsPage
+from mi_arena.ui.session import STORAGE_KEY, Session
+from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
+from mi_arena.ui.texts import Lang, say
+
+STYLE = Path(__file__).with_name("style.css")
+# Tells the screen reader (and the spelling checker) which language the page is in.
+SET_LANGUAGE = "(lang) => { document.documentElement.lang = lang === 'en' ? 'en' : 'zh-CN'; }"
+
+
+def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
+    """The app; a caller launches it with ``launch_options``."""
+    with gr.Blocks(title="MI Arena", analytics_enabled=False) as app:
+        browser = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
+        language = gr.Textbox(visible=False)
+        with gr.Row(elem_id="head"):
+            heading = gr.Markdown(elem_id="heading")
+            switch = gr.Button(elem_id="switch", size="sm", scale=0, min_width=90)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("对话", id="battle") as battle_tab:
+                battle = BattlePage(arena, identities, minimum_n, browser)
+            with gr.Tab("结果", id="results") as results_tab:
+                pairs = {pair.id: pair for pair in arena.served_pairs()}
+                results = ResultsPage(arena.store, pairs, minimum_n, browser)
+            with gr.Tab("撤回", id="withdraw") as withdraw_tab:
+                withdraw = WithdrawPage(arena, identities, browser)
+            with gr.Tab("说明", id="about") as about_tab:
+                about = gr.Markdown()
+                expert = ExpertSignIn(arena, identities, browser, battle.paint, battle.outputs())
+
+        tabs = {
+            battle_tab: "tab_battle", results_tab: "tab_results",
+            withdraw_tab: "tab_withdraw", about_tab: "tab_about",
+        }  # fmt: skip
+
+        def words(session: Session) -> dict[Any, Any]:
+            lang = session.lang
+            names = "、" if lang == "zh" else ", "
+            served = names.join(getattr(pair.name, lang) for pair in arena.served_pairs())
+            return {
+                language: lang,
+                heading: f"# {say(lang, 'title')}\n{say(lang, 'lead')}",
+                switch: gr.update(value=say(lang, "switch_language")),
+                about: say(lang, "about", pairs=served or "–"),
+                **{tab: gr.update(label=say(lang, key)) for tab, key in tabs.items()},
+                **battle.words(session),
+                **results.words(session),
+                **withdraw.words(session),
+                **expert.words(session),
+            }
+
+        def on_load(stored: object, request: gr.Request) -> dict[Any, Any]:
+            return on_language(Session.read(stored, request), request)
+
+        def on_switch(stored: object, request: gr.Request) -> dict[Any, Any]:
+            session = Session.read(stored, request)
+            other: Lang = "en" if session.lang == "zh" else "zh"
+            return on_language(session.with_(lang=other), request)
+
+        def on_language(session: Session, request: gr.Request) -> dict[Any, Any]:
+            return _merged(words(session), battle.paint(session, request))
+
+        everything = list(
+            dict.fromkeys(
+                [
+                    language,
+                    heading,
+                    switch,
+                    about,
+                    *tabs,
+                    *battle.outputs(),
+                    *results.outputs(),
+                    *withdraw.outputs(),
+                    *expert.outputs(),
+                ]
+            )
+        )
+        app.load(on_load, [browser], everything, **AT_ONCE).then(**battle.follow)
+        switch.click(on_switch, [browser], everything, **AT_ONCE).then(**battle.follow)
+        language.change(None, [language], None, js=SET_LANGUAGE)
+    return app
+
+
+def launch_options() -> dict[str, Any]:
+    """What every launch of the app has in common, in tests and in earnest."""
+    return {
+        "css_paths": [STYLE],
+        # System fonts: the page asks no other host for anything.
+        "theme": gr.themes.Soft(
+            primary_hue="teal",
+            secondary_hue="teal",
+            font=["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"],
+            font_mono=["ui-monospace", "monospace"],
+        ),
+        "footer_links": [],
+        "run_history": False,
+        "ssr_mode": False,
+        "mcp_server": False,
+        "show_error": False,
+    }
+
+
+def _merged(first: dict[Any, Any], second: dict[Any, Any]) -> dict[Any, Any]:
+    """Two sets of updates; where both change one component, both changes count."""
+    merged = dict(first)
+    for component, update in second.items():
+        before = merged.get(component)
+        if isinstance(before, dict) and isinstance(update, dict):
+            merged[component] = before | update
+        else:
+            merged[component] = update
+    return merged

@@ -1,0 +1,112 @@
+"""The small pages: withdrawing a record, the experts' sign-in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from mi_arena.access.identity import Identities
+from mi_arena.battles.arena import Arena
+from mi_arena.battles.refusal import Refused
+from mi_arena.ui.session import Session
+from mi_arena.ui.texts import say
+from mi_arena.ui.transcript import note_html
+
+log = logging.getLogger(__name__)
+AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+class WithdrawPage:
+    """Takes a receipt code back, from any browser."""
+
+    def __init__(self, arena: Arena, identities: Identities, browser: gr.BrowserState):
+        self.arena, self.identities = arena, identities
+        self.heading = gr.Markdown()
+        self.code = gr.Textbox(elem_id="receipt-code", max_length=60)
+        self.button = gr.Button(variant="primary", elem_id="withdraw")
+        self.outcome = gr.HTML(elem_id="withdraw-outcome")
+        for event in (self.button.click, self.code.submit):
+            event(self.on_withdraw, [browser, self.code], [self.outcome], **AT_ONCE)
+
+    def outputs(self) -> list[Any]:
+        return [self.heading, self.code, self.button]
+
+    def words(self, session: Session) -> dict[Any, Any]:
+        lang = session.lang
+        return {
+            self.heading: f"## {say(lang, 'withdraw_title')}\n{say(lang, 'withdraw_lead')}",
+            self.code: gr.update(label=say(lang, "receipt_field")),
+            self.button: gr.update(value=say(lang, "withdraw")),
+        }
+
+    def on_withdraw(self, stored: object, code: object, request: gr.Request) -> str:
+        session = Session.read(stored, request)
+        try:
+            self.arena.withdraw(session.identity(self.identities), str(code or "")[:60])
+        except Refused as refused:
+            text = say(session.lang, f"refused_{refused.code}", **refused.values)
+            return note_html(text, "bad")
+        except Exception as error:
+            log.error("withdrawing failed: %s", type(error).__name__)
+            return note_html(say(session.lang, "failed"), "bad")
+        return note_html(say(session.lang, "withdrawn"), "good")
+
+
+class ExpertSignIn:
+    """An invite code in, an expert's session out; ``changed`` repaints the battle page."""
+
+    def __init__(
+        self,
+        arena: Arena,
+        identities: Identities,
+        browser: gr.BrowserState,
+        changed: Callable[[Session, gr.Request], dict[Any, Any]],
+        changed_outputs: list[Any],
+    ):
+        self.arena, self.identities, self.changed = arena, identities, changed
+        self.heading = gr.Markdown()
+        self.code = gr.Textbox(elem_id="expert-code", type="password", max_length=100)
+        with gr.Row():
+            self.enter = gr.Button(elem_id="expert-in")
+            self.leave = gr.Button(elem_id="expert-out")
+        self.outcome = gr.HTML(elem_id="expert-outcome")
+        outputs = [self.code, self.outcome, *changed_outputs]
+        for event in (self.enter.click, self.code.submit):
+            event(self.on_enter, [browser, self.code], outputs, **AT_ONCE)
+        self.leave.click(self.on_leave, [browser], outputs, **AT_ONCE)
+
+    def outputs(self) -> list[Any]:
+        return [self.heading, self.code, self.enter, self.leave, self.outcome]
+
+    def words(self, session: Session) -> dict[Any, Any]:
+        lang = session.lang
+        signed_in = session.identity(self.identities).role == "expert"
+        return {
+            self.heading: f"## {say(lang, 'expert_title')}\n{say(lang, 'expert_lead')}",
+            self.code: gr.update(label=say(lang, "expert_code")),
+            self.enter: gr.update(value=say(lang, "expert_sign_in")),
+            self.leave: gr.update(value=say(lang, "expert_sign_out")),
+            self.outcome: note_html(say(lang, "expert_signed_in") if signed_in else "", "good"),
+        }
+
+    def on_enter(self, stored: object, code: object, request: gr.Request) -> dict[Any, Any]:
+        session = Session.read(stored, request)
+        try:
+            token = self.arena.sign_in(session.identity(self.identities), str(code or "")[:100])
+        except Refused as refused:
+            text = say(session.lang, f"refused_{refused.code}", **refused.values)
+            return {self.outcome: note_html(text, "bad")}
+        session = session.with_(expert=token, battle="")
+        return self.changed(session, request) | {
+            self.code: "",
+            self.outcome: note_html(say(session.lang, "expert_signed_in"), "good"),
+        }
+
+    def on_leave(self, stored: object, request: gr.Request) -> dict[Any, Any]:
+        session = Session.read(stored, request).with_(expert="", battle="")
+        return self.changed(session, request) | {
+            self.outcome: note_html(say(session.lang, "expert_signed_out"), "good")
+        }

@@ -1,0 +1,49 @@
+"""An arena over a small real pair and a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mi_arena.access.identity import Identities, Identity
+from mi_arena.battles.arena import Arena, Rules
+from mi_arena.engine.loading import LoadedPair, bytes_needed, load_pair
+from mi_arena.engine.local import LocalEngine
+from mi_arena.engine.residency import GB, Residency
+from mi_arena.pairs import Pair
+from mi_arena.records.store import EventStore
+
+SECRET = b"a secret for tests only"
+EXPERTS = {"invite-code-1": "expert-one"}
+
+
+def open_arena(folder: Path, pairs: list[Pair], rules: Rules | None = None) -> Arena:
+    """As the app opens it: every pair with its engine, one store."""
+    by_id = {pair.id: pair for pair in pairs}
+    residency: Residency[LoadedPair] = Residency(
+        int(GB), lambda name: bytes_needed(by_id[name], 2), lambda name: load_pair(by_id[name])
+    )
+    return Arena(
+        EventStore(folder / "events.sqlite", busy_timeout=1),
+        Identities(SECRET, EXPERTS),
+        SECRET,
+        by_id,
+        {name: LocalEngine(name, residency, at_once=4) for name in by_id},
+        rules or Rules(turns_per_minute=1000, turns_per_minute_in_all=10_000),
+    )
+
+
+@pytest.fixture
+def arena(tmp_path: Path, tiny_pair: Pair) -> Iterator[Arena]:
+    opened = open_arena(tmp_path, [tiny_pair])
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def rater(arena: Arena) -> Identity:
+    who = Identities(SECRET, EXPERTS).of("token-of-a-rater")
+    arena.consent(who, "zh")
+    return who

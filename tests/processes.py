@@ -1,0 +1,37 @@
+"""Start a script, wait until it has come somewhere, and kill it without warning."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def start(module: str, *arguments: object) -> subprocess.Popen[str]:
+    """``python -m module`` on one thread, so that its sums come out as in this process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+    """SIGKILL as soon as ``reached``; it must not have ended before. Patient on a busy machine."""
+    deadline = time.monotonic() + 600
+    while not reached():
+        if process.poll() is not None:
+            raise AssertionError(f"ended before it could be killed: {process.communicate()}")
+        assert time.monotonic() < deadline, "never came to where it was to be killed"
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -9

@@ -1,0 +1,179 @@
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from mi_arena.records.events import (
+    MAX_REASON,
+    MAX_TEXT,
+    PAYLOADS,
+    BattleStarted,
+    ClientSaid,
+    EpochClosed,
+    Event,
+    Judgement,
+    Withdrawn,
+)
+
+REPLY = {
+    "text": "你好",
+    "end": "stop",
+    "tokens": 2,
+    "prompt_tokens": 9,
+    "messages_left_out": 0,
+    "token_seconds": [0.5, 0.75],
+}
+JUDGEMENT: dict[str, Any] = {
+    "battle": "b",
+    "overall": "tie",
+    "rounds": 2,
+    "ordinal": 1,
+    "form_version": "1",
+    "receipt_hash": "r",
+}
+ONE_OF_EACH: dict[str, dict[str, Any]] = {
+    "epoch_opened": {
+        "pair": "demo",
+        "fingerprint": "a" * 64,
+        "served": {"decoding": {"temperature": 0.7}, "prompt": None},
+        "nonce": "00" * 16,
+        "seed_commitment": "b" * 64,
+    },
+    "epoch_closed": {"reason": "served_changed"},
+    "consent_given": {"version": "1", "lang": "zh"},
+    "battle_started": {
+        "battle": "b",
+        "token_hash": "c" * 64,
+        "pair": "demo",
+        "topic": "smoking",
+        "starter": None,
+        "lang": "zh",
+        "allocation_index": 0,
+        "tuned_side": "A",
+    },
+    "client_said": {"battle": "b", "round": 1, "text": "我想戒烟\n\u0000😀"},
+    "replied": {
+        "battle": "b",
+        "round": 1,
+        "sides": {"A": REPLY, "B": REPLY | {"end": "length"}},
+        "seed": -5,
+        "error": None,
+    },
+    "battle_flagged": {
+        "battle": "b",
+        "round": 1,
+        "category": "self_harm",
+        "source": "client",
+        "terms": ["zh-07"],
+    },
+    "battle_ended": {"battle": "b", "reason": "crisis"},
+    "judgement": JUDGEMENT
+    | {
+        "overall": "both_unacceptable",
+        "scales": {"empathy": -3, "autonomy": 3},
+        "reason": "都不好",
+        "guess": "A",
+        "confidence": 5,
+    },
+    "withdrawn": {"battle": "b", "receipt_hash": "r"},
+}
+
+
+def make(kind: str, payload: Any, **more: Any) -> Event:
+    envelope = {"kind": kind, "epoch": "e", "rater": "ann", "role": "public", "payload": payload}
+    return Event.model_validate(envelope | more)
+
+
+def test_the_table_of_examples_has_every_kind() -> None:
+    assert set(ONE_OF_EACH) == set(PAYLOADS)
+
+
+@pytest.mark.parametrize("kind", ONE_OF_EACH)
+def test_round_trip_through_json(kind: str) -> None:
+    event = make(kind, ONE_OF_EACH[kind])
+    assert type(event.payload) is PAYLOADS[event.kind]
+    assert event.payload.model_dump(exclude_unset=True) == ONE_OF_EACH[kind]
+    assert Event.model_validate_json(event.model_dump_json()) == event
+
+
+def test_of_takes_the_kind_from_the_payload_and_the_time_from_now() -> None:
+    event = Event.of(EpochClosed(reason="admin"), role="admin", epoch="e")
+    other = Event.of(EpochClosed(reason="admin"), role="admin", epoch="e")
+    assert event.kind == "epoch_closed"
+    assert event.event_id != other.event_id
+    assert abs(datetime.now(UTC) - event.created_at) < timedelta(minutes=1)
+
+
+def test_times_are_utc() -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=8)))
+    event = make("epoch_closed", {"reason": "admin"}, created_at=noon)
+    assert event.created_at.isoformat() == "2026-01-01T04:00:00+00:00"
+
+
+def test_frozen() -> None:
+    event = make("epoch_closed", {"reason": "admin"})
+    with pytest.raises(ValidationError):
+        event.role = "admin"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        event.payload.reason = "served_changed"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "more"),
+    [
+        ("party", {}, {}),
+        ("withdrawn", {"battle": "b"}, {}),
+        ("withdrawn", {"battle": "b", "receipt_hash": "r", "note": "x"}, {}),
+        ("withdrawn", {"battle": "", "receipt_hash": "r"}, {}),
+        ("withdrawn", None, {}),
+        ("withdrawn", EpochClosed(reason="admin"), {}),
+        ("epoch_closed", {"reason": "admin"}, {"role": "robot"}),
+        ("epoch_closed", {"reason": "admin"}, {"event_id": "1"}),
+        ("epoch_closed", {"reason": "admin"}, {"created_at": datetime(2026, 1, 1)}),
+        ("epoch_closed", {"reason": "admin"}, {"epoch": None}),
+        ("epoch_closed", {"reason": "admin"}, {"colour": "red"}),
+        ("consent_given", {"version": "1", "lang": "zh"}, {"rater": None}),
+        ("judgement", JUDGEMENT, {"rater": None}),
+        ("judgement", JUDGEMENT, {"epoch": None}),
+        ("judgement", JUDGEMENT | {"overall": "C"}, {}),
+        ("judgement", JUDGEMENT | {"scales": {"empathy": 4}}, {}),
+        ("judgement", JUDGEMENT | {"scales": {"empathy": 0.5}}, {}),
+        ("judgement", JUDGEMENT | {"scales": {"charm": 1}}, {}),
+        ("judgement", JUDGEMENT | {"confidence": 3}, {}),
+        ("judgement", JUDGEMENT | {"guess": "A", "confidence": 6}, {}),
+        ("judgement", JUDGEMENT | {"ordinal": 0}, {}),
+        ("judgement", JUDGEMENT | {"reason": "x" * (MAX_REASON + 1)}, {}),
+        ("client_said", {"battle": "b", "round": 0, "text": "x"}, {}),
+        ("client_said", {"battle": "b", "round": 1, "text": "x" * (MAX_TEXT + 1)}, {}),
+        ("client_said", {"battle": "b", "round": 1, "text": "\ud800"}, {}),
+        ("replied", {"battle": "b", "round": 1, "sides": {"A": REPLY}, "seed": 1}, {}),
+        ("epoch_opened", ONE_OF_EACH["epoch_opened"] | {"seed_commitment": "abc"}, {}),
+        ("epoch_opened", ONE_OF_EACH["epoch_opened"] | {"nonce": "xyz"}, {}),
+    ],
+)
+def test_refused(kind: str, payload: Any, more: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        make(kind, payload, **more)
+
+
+def test_at_the_bounds() -> None:
+    make("client_said", {"battle": "b", "round": 1, "text": "文" * MAX_TEXT})
+    make("judgement", JUDGEMENT | {"reason": "文" * MAX_REASON})
+
+
+def test_errors_name_the_field_and_never_the_content() -> None:
+    with pytest.raises(ValidationError) as caught:
+        make("client_said", {"battle": "b", "round": 1, "text": "秘密" * MAX_TEXT})
+    assert "text: " in str(caught.value)
+    assert "秘密" not in str(caught.value)
+    with pytest.raises(ValidationError) as caught:
+        ClientSaid(battle="b", round=1, text="秘密" * MAX_TEXT)
+    assert "秘密" not in str(caught.value)
+
+
+def test_constructors_are_typed() -> None:
+    started = BattleStarted(**ONE_OF_EACH["battle_started"])
+    judged = Judgement(**ONE_OF_EACH["judgement"])
+    assert started.tuned_side == judged.guess == "A"
+    assert Withdrawn(battle="b", receipt_hash="r").kind == "withdrawn"

@@ -1,0 +1,92 @@
+"""The crisis table against sentences: what must show help, and what must not."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mi_arena.safety.crisis import Finding, crisis_table, scan
+from mi_arena.safety.help import Category
+
+SENTENCES = yaml.safe_load(
+    (Path(__file__).parent / "crisis_sentences.yaml").read_text(encoding="utf-8")
+)
+DANGER = [(text, kind) for kind, texts in SENTENCES["danger"].items() for text in texts]
+
+
+@pytest.mark.parametrize(("text", "category"), DANGER)
+def test_danger_is_seen(text: str, category: str) -> None:
+    assert category in {finding.category for finding in scan(text)}
+
+
+@pytest.mark.parametrize("text", SENTENCES["harmless"])
+def test_everyday_talk_is_left_alone(text: str) -> None:
+    assert scan(text) == []
+
+
+def test_the_tables_are_large_enough_to_mean_something() -> None:
+    assert len(DANGER) >= 60
+    assert len(SENTENCES["harmless"]) >= 60
+    assert set(SENTENCES["danger"]) == set(get_args(Category))
+
+
+def test_every_pattern_is_met_by_some_sentence_or_none_is_dead() -> None:
+    """A pattern that no sentence meets may be broken without anybody noticing."""
+    met = {finding.pattern_id for text, _ in DANGER for finding in scan(text)}
+    unmet = {pattern.id for pattern in crisis_table().patterns} - met
+    assert unmet == set(), f"add a sentence to crisis_sentences.yaml for: {sorted(unmet)}"
+
+
+def test_findings_name_category_and_pattern() -> None:
+    assert Finding("self_harm", "zh_suicide") in scan("我想自杀")
+    kinds = [finding.category for finding in scan("我想自杀，也想杀了他，现在喘不上气")]
+    assert kinds == ["self_harm", "violence", "medical_emergency"]
+
+
+@pytest.mark.parametrize("gap", [" ", "\u200b", "\u2060", "  ", ".", "*", "-", "·", "\ufeff"])
+def test_filler_between_characters_hides_nothing(gap: str) -> None:
+    assert scan(gap.join("我想自杀"))
+    assert scan(gap.join("不想活了"))
+    if gap.strip(" "):
+        assert scan("I think of s" + gap + "uicide") or gap in ".*-·"
+    assert scan("I think of " + gap.join("suicide"))
+
+
+def test_an_idiom_hides_only_itself() -> None:
+    assert scan("想死你了") == []
+    assert scan("想死你了。可是我真的不想活了") != []
+
+
+def test_role_markers_and_markup_hide_nothing() -> None:
+    assert scan("<|assistant|>我想自杀<reserved_107>")
+    assert scan("**我想**自杀")
+
+
+@given(st.text(max_size=300))
+@settings(deadline=None)
+def test_any_text_is_scanned_without_a_fault(text: str) -> None:
+    scan(text)
+
+
+@given(
+    prefix=st.sampled_from(["嗯。", "医生说，", "\n", "hello ", "😀"]), text=st.sampled_from(DANGER)
+)
+@settings(deadline=None)
+def test_what_stands_before_a_sentence_hides_nothing(prefix: str, text: tuple[str, str]) -> None:
+    assert text[1] in {finding.category for finding in scan(prefix + text[0])}
+
+
+@pytest.mark.parametrize(
+    "text", ["我想" * 1000, "想死" * 1000, "a " * 1000, "把他" * 1000, "戒酒" * 1000, "死 " * 1000]
+)
+def test_long_text_takes_no_time(text: str) -> None:
+    scan("warm")
+    began = time.process_time()
+    scan(text)
+    assert time.process_time() - began < 0.5

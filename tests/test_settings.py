@@ -1,0 +1,85 @@
+"""Every MI_ARENA_* variable: typed, named when wrong, and described in the README."""
+
+from __future__ import annotations
+
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mi_arena.settings import PREFIX, ROOT, Settings, SettingsError, load_settings, study_secret
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+
+def test_defaults_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().pairs == ["demo"]
+    monkeypatch.setenv("MI_ARENA_PAIRS", " demo, qwen2.5-0.5b ")
+    assert load_settings().pairs == ["demo", "qwen2.5-0.5b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MI_ARENA_PORT", "port"),
+        ("MI_ARENA_PORT", "70000"),
+        ("MI_ARENA_MEMORY_GB", "-1"),
+        ("MI_ARENA_SECRET", "short"),
+        ("MI_ARENA_PAIRS", ","),
+        ("MI_ARENA_PAIRS", "demo,demo"),
+        ("MI_ARENA_EXPERT_CODES", "no-colon"),
+        ("MI_ARENA_EXPERT_CODES", "name:short"),
+        ("MI_ARENA_PROT", "7860"),
+    ],
+)
+def test_a_wrong_one_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name) as raised:
+        load_settings()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_wrong_one_stops_the_app_without_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "app.py")],
+        env={"MI_ARENA_PORT": "none", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("MI_ARENA_PORT") and done.stderr.count("\n") == 1
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MI_ARENA_SECRET", "sixteen characters and more")
+    monkeypatch.setenv("MI_ARENA_EXPERT_CODES", "ada:long-enough-code")
+    settings = load_settings()
+    assert "sixteen" not in repr(settings) and "long-enough" not in repr(settings)
+    assert settings.experts() == {"long-enough-code": "ada"}
+
+
+def test_a_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "new")
+    first = study_secret(settings)
+    assert study_secret(settings) == first and len(first) >= 32
+    assert stat.S_IMODE((tmp_path / "new" / "secret").stat().st_mode) == 0o600
+
+
+def test_the_readme_tells_every_setting() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(MI_ARENA_\w+)` \| .*? \| (.*?) \|$", readme, re.M))
+    assert told == {
+        PREFIX + name.upper(): field.description for name, field in Settings.model_fields.items()
+    }

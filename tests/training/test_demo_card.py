@@ -1,0 +1,64 @@
+"""The card: every place of its template is filled, and writing it twice gives the same card."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.small_dialogues import made_up, write
+from training import demo_card, finetune
+from training.demo_base import BaseConfig
+
+
+@pytest.fixture
+def arguments(pair_folders: tuple[Path, Path], tmp_path: Path) -> list[str]:
+    base = pair_folders[0]
+    data = write(tmp_path / "d.jsonl", made_up(8), made_up(3, seed=1, split="test"))
+    config = tmp_path / "tune.yaml"
+    config.write_text(
+        f"base: {base}\ndata: {data}\noutput: {tmp_path / 'adapter'}\nlearning_rate: 0.01\n"
+        "epochs: 1\nmax_length: 512\n"
+    )
+    assert finetune.main([str(config), "--out", str(tmp_path / "tuning")]) == 0
+    run = tmp_path / "run"
+    run.mkdir()
+    settings = dataclasses.asdict(BaseConfig(data="/secret/place.jsonl", tokens=40_960_000))
+    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+    (run / "metrics.jsonl").write_text(json.dumps({"step": 20, "loss": 3.25}) + "\n")
+    folders = {"--base": base, "--adapter": tmp_path / "adapter", "--base-run": run}
+    files = {"--smilechat": data, "--mi-test": data, "--out": tmp_path / "card.md"}
+    more = {"--pairs": 2, "--max-new-tokens": 8}
+    return [str(word) for item in (folders | files | more).items() for word in item]
+
+
+def test_the_card_is_filled_and_reproducible(arguments: list[str], tmp_path: Path) -> None:
+    assert demo_card.main(arguments) == 0
+    card = (tmp_path / "card.md").read_text()
+    assert "{" not in card.replace("{&#", "")
+    assert "--tokens 40960000" in card
+    assert "40,960,000 tokens seen" in card
+    assert "3.250 nats per token" in card
+    assert "/secret" not in card
+    assert str(tmp_path) not in card
+    assert card.count("| made-1-") == 2
+    assert demo_card.main(arguments) == 0
+    assert (tmp_path / "card.md").read_text() == card
+
+
+def test_replies_cannot_break_the_table() -> None:
+    assert demo_card.table_cell("a|b\n<b>*c*") == "a&#124;b &lt;b&gt;&#42;c&#42;"
+    assert demo_card.table_cell("  ") == "(empty)"
+    [dialogue] = made_up(1, rounds=2)
+    history = demo_card.history_to_turn(dialogue, 2)
+    assert history == dialogue.messages[:3]
+    assert demo_card.history_to_turn(dialogue, 3) is None
+
+
+def test_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo_card.main(["--base-run", str(tmp_path / "none"), "--smilechat", "x"]) == 2
+    [line] = capsys.readouterr().err.strip().splitlines()
+    assert "--base-run" in line

@@ -1,0 +1,244 @@
+"""A visitor's whole way through the arena, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Response, expect
+
+from mi_arena.records.events import Judgement
+from tests.ui.conftest import DESKTOP, PHONE, Site, agree, choose, open_page, talk
+
+pytestmark = pytest.mark.browser
+ROUNDS = ("我想戒烟，可是压力大", "半夜老醒，第二天没精神")
+
+
+def judge(page: Page, overall: str = "A", guess: str = "B") -> None:
+    page.locator("#overall").wait_for(state="visible")
+    choose(page, "overall", overall)
+    choose(page, "guess", guess)
+    choose(page, "confidence", "3")
+    page.click("#submit")
+    page.locator("#outcome-text .note").first.wait_for()
+
+
+def no_sideways_scrolling(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
+
+
+@pytest.mark.parametrize(
+    ("locale", "size"), [("zh-CN", DESKTOP), ("zh-CN", PHONE), ("en-GB", PHONE)]
+)
+def test_from_consent_to_withdrawal(
+    chrome: Browser, site: Site, locale: str, size: dict[str, int], tmp_path: Path
+) -> None:
+    page = open_page(chrome, site.url, locale, size)
+    chinese = locale == "zh-CN"
+    expect(page.locator("#agree")).to_have_text(
+        re.compile("已年满 18" if chinese else "18 or over")
+    )
+    agree(page)
+    choose(page, "topic", "smoking")
+    talk(page, *ROUNDS)
+    assert page.locator(".round").count() == 2
+    no_sideways_scrolling(page)
+    judge(page)
+    expect(page.locator("#outcome-text")).to_contain_text("咨询师" if chinese else "Counsellor")
+    shown = page.inner_text("#receipt")
+    receipt = re.search(r"[A-Z2-9]{12}", shown)
+    assert receipt is not None
+    stored = [e.payload for e in site.arena.store.events("judgement")]
+    assert [(p.overall, p.guess, p.confidence) for p in stored if isinstance(p, Judgement)] == [
+        ("A", "B", 3)
+    ]
+
+    page.get_by_role("tab", name="结果" if chinese else "Results").click()
+    page.click("#refresh")
+    expect(page.locator("#counts")).to_contain_text("1")
+    expect(page.locator("#results-table")).to_contain_text("%")
+    no_sideways_scrolling(page)
+
+    page.get_by_role("tab", name="撤回" if chinese else "Withdraw").click()
+    page.fill("#receipt-code input, #receipt-code textarea", receipt[0])
+    page.click("#withdraw")
+    expect(page.locator("#withdraw-outcome")).to_contain_text("已撤回" if chinese else "Withdrawn")
+    assert site.arena.store.count("withdrawn") == 1
+    page.context.close()
+
+
+def test_before_the_judgement_nothing_tells_pair_or_side(
+    chrome: Browser, site_of_two: Site
+) -> None:
+    page = open_page(chrome, "about:blank")
+    heard: list[str] = []
+
+    def listen(response: Response) -> None:
+        if response.url.startswith(site_of_two.url) and "/assets/" not in response.url:
+            try:
+                heard.append(response.text())
+            except Exception:  # a streamed response that was closed; the page shows what came
+                heard.append("")
+
+    page.on("response", listen)
+    page.goto(site_of_two.url)
+    agree(page)
+    choose(page, "topic", "sleep")
+    talk(page, *ROUNDS)
+    page.get_by_role("tab", name="结果").click()
+    page.click("#refresh")
+    page.locator("#counts .note").first.wait_for()
+    everything = "\n".join(
+        [*heard, page.content(), page.request.get(site_of_two.url + "config").text()]
+    )
+    battle = next(site_of_two.arena.store.events("battle_started"))
+    for word in (
+        "tuned_side",
+        '"tuned"',
+        "allocation",
+        battle.payload.battle,
+        'pair-quokka"',
+        "lora",
+    ):  # type: ignore[attr-defined]
+        served_epoch_choice = word == 'pair-quokka"'
+        assert served_epoch_choice or word not in everything, word
+    # Epoch ids of *all* served pairs may be seen on the results page; this battle's alone may not.
+    ids = [e.epoch for e in site_of_two.arena.store.events("epoch_opened")]
+    assert [i in everything for i in ids] in ([True, True], [False, False])
+    page.get_by_role("tab", name="对话").click()
+    judge(page)
+    expect(page.locator("#outcome-text")).to_contain_text("训练")
+    page.context.close()
+
+
+def test_refresh_second_tab_and_language_switch_lose_nothing(chrome: Browser, site: Site) -> None:
+    page = open_page(chrome, site.url)
+    agree(page)
+    choose(page, "topic", "diet")
+    talk(page, *ROUNDS)
+    said = page.locator(".side .said").all_inner_texts()
+    page.reload()
+    expect(page.locator(".round")).to_have_count(2)
+    assert page.locator(".side .said").all_inner_texts() == said
+    second = page.context.new_page()
+    second.goto(site.url)
+    expect(second.locator(".round")).to_have_count(2)
+    second.click("#switch")
+    expect(second.locator("#send")).to_have_text("Send")
+    judge(second)
+    page.reload()
+    expect(page.locator("#outcome-text")).to_be_visible()
+    assert site.arena.store.count("judgement") == 1
+    page.context.close()
+
+
+def test_markup_and_role_markers_are_shown_as_typed(chrome: Browser, site: Site) -> None:
+    typed = "<b>粗</b><img src=x onerror=alert(1)> ${7*7} {{7*7}} **重** <|counselor|>"
+    page = open_page(chrome, site.url)
+    page.on("dialog", lambda dialog: pytest.fail("a script of the client's ran"))
+    agree(page)
+    choose(page, "topic", "free")
+    talk(page, typed)
+    assert page.locator(".client .said").inner_text() == typed
+    assert page.locator(".client b, .client img").count() == 0
+    page.context.close()
+
+
+def test_bad_input_keeps_what_was_written(chrome: Browser, site: Site) -> None:
+    page = open_page(chrome, site.url)
+    agree(page)
+    page.fill("#text textarea", "还没选话题")
+    page.click("#send")
+    expect(page.locator("#problem")).to_contain_text("话题")
+    assert page.input_value("#text textarea") == "还没选话题"
+    choose(page, "topic", "free")
+    long = "长" * 900
+    page.fill("#text textarea", long)
+    page.click("#send")
+    expect(page.locator("#problem")).to_contain_text("900")
+    assert page.input_value("#text textarea") == long
+    page.context.close()
+
+
+def test_danger_shows_help_and_ends_the_battle(chrome: Browser, site: Site) -> None:
+    page = open_page(chrome, site.url)
+    agree(page)
+    choose(page, "topic", "free")
+    page.fill("#text textarea", "我不想活了，想自杀")
+    page.click("#send")
+    expect(page.locator("#crisis [role=alert]")).to_contain_text("12356")
+    expect(page.locator("#send")).to_be_hidden()
+    assert page.locator(".side").count() == 0
+    page.context.close()
+
+
+def test_a_judgement_that_cannot_be_stored_reveals_nothing(chrome: Browser, site: Site) -> None:
+    page = open_page(chrome, site.url)
+    agree(page)
+    choose(page, "topic", "sleep")
+    talk(page, *ROUNDS)
+    page.locator("#overall").wait_for(state="visible")
+    choose(page, "overall", "B")
+    with site.arena.store.transaction():
+        page.click("#submit")
+        expect(page.locator("#judge-problem")).to_contain_text("没有保存")
+    expect(page.locator("#outcome-text")).to_be_hidden()
+    assert page.locator('#overall input[value="B"]').is_checked()
+    page.click("#submit")
+    expect(page.locator("#outcome-text")).to_be_visible()
+    page.context.close()
+
+
+def test_the_keyboard_is_enough(chrome: Browser, site: Site) -> None:
+    page = open_page(chrome, site.url)
+    page.locator("#agree").focus()
+    page.keyboard.press("Enter")
+    page.locator("#topic").wait_for(state="visible")
+    page.locator('#topic input[value="smoking"]').focus()
+    page.keyboard.press("Space")
+    for _ in ROUNDS:
+        before = page.locator(".round").count()
+        page.locator("#text textarea").focus()
+        page.keyboard.type("我想戒烟")
+        page.keyboard.press("Tab")
+        page.locator("#send").focus()
+        page.keyboard.press("Enter")
+        page.locator(".round").nth(before).wait_for()
+        page.locator("#send").wait_for(state="visible")
+    page.locator("#overall").wait_for(state="visible")
+    page.locator('#overall input[value="A"]').focus()
+    page.keyboard.press("Space")
+    page.locator("#submit").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#outcome-text")).to_be_visible()
+    page.context.close()
+
+
+def test_raw_http_can_forge_neither_history_nor_battle(chrome: Browser, site: Site) -> None:
+    """Straight calls of every endpoint: no battle of somebody else's is shown or changed."""
+    page = open_page(chrome, site.url)
+    agree(page)
+    choose(page, "topic", "free")
+    talk(page, "这是只有我知道的话")
+    before = site.arena.store.count()
+    config = json.loads(page.request.get(site.url + "config").text())
+    for dependency in config["dependencies"]:
+        inputs = len(dependency["inputs"])
+        answer = page.request.post(
+            site.url + "gradio_api/run/predict",
+            data={
+                "data": [
+                    {"rater": "x", "battle": "y", "lang": "zh", "expert": "z"},
+                    *["A"] * (inputs - 1),
+                ][:inputs],
+                "fn_index": dependency["id"],
+                "session_hash": "forged",
+            },
+        )
+        assert "这是只有我知道的话" not in answer.text()
+    assert site.arena.store.count("client_said") == 1
+    assert site.arena.store.count("judgement") == 0
+    assert site.arena.store.count() <= before + 2  # the stranger's own consent may be stored
+    page.context.close()

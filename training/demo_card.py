@@ -1,0 +1,252 @@
+"""Write the model card of the embedded pair: ``python -m training.demo_card --base-run RUNDIR …``.
+
+Every number in it is measured here, from the weights as shipped; the reply pairs are the first
+dialogues of the MI test file by order, whatever they look like.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from peft import PeftModel
+from tqdm import tqdm
+
+from eval import loss as held_out_loss
+from mi_arena.chat_formats import ChatFormat
+from mi_arena.dialogue import Dialogue, Message
+from training import models
+from training.demo_base import BaseConfig
+from training.finetune_config import BadInput
+
+ASSETS = Path("mi_arena/assets")
+TEMPLATE = Path(__file__).with_name("demo_card.md")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    dialogue: str
+    client: str
+    base: str
+    tuned: str
+
+
+@torch.no_grad()
+def reply(
+    model: PeftModel, chat: ChatFormat, history: list[Message], options: argparse.Namespace
+) -> str:
+    """One sampled reply to a history that ends with the client."""
+    prompt, _ = chat.fitted_prompt(history, models.context_length(model) - options.max_new_tokens)
+    ids = torch.tensor([prompt], device=models.device())
+    torch.manual_seed(options.seed)
+    made = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=True,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        top_k=0,
+        repetition_penalty=options.repetition_penalty,
+        max_new_tokens=options.max_new_tokens,
+        eos_token_id=sorted(chat.stop_ids),
+        pad_token_id=chat.pad_id,
+    )
+    return chat.decode(made[0, len(prompt) :].tolist())
+
+
+def history_to_turn(dialogue: Dialogue, turn: int) -> list[Message] | None:
+    """The gold dialogue up to its client's turn number ``turn`` (from 1); None if it has fewer."""
+    places = [i for i, message in enumerate(dialogue.messages) if message.role == "client"]
+    return dialogue.messages[: places[turn - 1] + 1] if len(places) >= turn else None
+
+
+def reply_pairs(
+    model: PeftModel, chat: ChatFormat, dialogues: list[Dialogue], options: argparse.Namespace
+) -> list[Reply]:
+    """Base and tuned on the first dialogues that have such a turn, each reply from one seed."""
+    chosen = [(d, h) for d in dialogues if (h := history_to_turn(d, options.turn))]
+    pairs = []
+    for dialogue, history in tqdm(chosen[: options.pairs], desc="replies", disable=None):
+        with model.disable_adapter():
+            base = reply(model, chat, history, options)
+        tuned = reply(model, chat, history, options)
+        pairs.append(Reply(dialogue.id, history[-1].content, base, tuned))
+    return pairs
+
+
+def base_run_facts(run: Path) -> dict[str, Any]:
+    """Tokens, losses and the command of the base's run, from its run directory."""
+    try:
+        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise BadInput(f"--base-run: {error}") from None
+    metrics = [json.loads(line) for line in lines]
+    if not metrics:
+        raise BadInput(f"--base-run: {run}: no metrics; has the run begun?")
+    flags = [
+        f"--{field.name.replace('_', '-')} {config[field.name]}"
+        for field in dataclasses.fields(BaseConfig)
+        if field.name != "data" and config[field.name] != field.default
+    ]
+    command = " ".join(
+        ["python -m training.demo_base --data SMILECHAT --out runs/demo-base", *flags]
+    )
+    last = metrics[-50:]
+    steps = config["tokens"] // config["batch_tokens"]
+    log_file = run / "log.txt"
+    log = log_file.read_text(encoding="utf-8").splitlines() if log_file.is_file() else []
+    return {
+        "base_config": "\n".join(f"- {k}: {v}" for k, v in config.items() if k != "data"),
+        "base_command": command,
+        "base_steps": steps,
+        "base_tokens": f"{steps * config['batch_tokens']:,}",
+        "base_log": "\n".join(f"    {line.split(' ', 1)[-1]}" for line in log),
+        "base_train_loss": f"{sum(m['loss'] for m in last) / len(last):.3f}",
+        "base_train_records": len(last),
+    }
+
+
+def table_cell(text: str) -> str:
+    """Text of a client or a model as inert Markdown inside a table."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for mark in "\\`*_[]|#!~":
+        text = text.replace(mark, f"&#{ord(mark)};")
+    return text or "(empty)"
+
+
+def pairs_table(pairs: list[Reply]) -> str:
+    rows = ["| # | dialogue | client | base | tuned |", "|---|---|---|---|---|"]
+    rows += [
+        f"| {number} | {table_cell(p.dialogue)} | {table_cell(p.client)} | {table_cell(p.base)} "
+        f"| {table_cell(p.tuned)} |"
+        for number, p in enumerate(pairs, 1)
+    ]
+    return "\n".join(rows)
+
+
+def epochs_table(record: dict[str, Any]) -> str:
+    rows = ["| epoch | train | validation |", "|---|---|---|"]
+    for result in record["loss"]["epochs"]:
+        kept = " (kept)" if result["epoch"] == record["loss"]["best_epoch"] else ""
+        train, valid = (
+            held_out_loss.shown(result[key]) if result[key] is not None else "not measured"
+            for key in ("train_loss", "validation_loss")
+        )
+        rows.append(f"| {result['epoch']}{kept} | {train} | {valid} |")
+    return "\n".join(rows)
+
+
+def interval(edges: list[float] | None) -> str:
+    return f"[{edges[0]:.3f}, {edges[1]:.3f}]" if edges else "undefined (n < 2)"
+
+
+def facts(options: argparse.Namespace) -> dict[str, Any]:
+    """Everything the template has a place for."""
+    base_folder, adapter = str(options.base), str(options.adapter)
+    found = base_run_facts(options.base_run)
+    chat = models.load_chat(base_folder, "demo")
+    base = models.load_base(base_folder)
+    parameters = sum(p.numel() for p in base.parameters())
+    smilechat = held_out_loss.choose(options.smilechat, "test", options.limit)
+    content = held_out_loss.content_summary(held_out_loss.measure(base, chat, smilechat))
+    tuned = models.load_adapter(base, adapter)
+    mi_test = held_out_loss.choose(options.mi_test, "test")
+    turns = held_out_loss.paired_difference(*held_out_loss.compare(tuned, chat, mi_test))
+    record = json.loads((options.adapter / "training.json").read_text(encoding="utf-8"))
+    shipped = sum(
+        file.stat().st_size
+        for folder in (options.base, options.adapter)
+        for file in folder.glob("*.safetensors")
+    )
+    data = record["data"]
+    return found | {
+        "parameters": f"{parameters / 1e6:.1f}",
+        "adapter_parameters": f"{record['trainable_parameters']:,}",
+        "shipped_megabytes": f"{shipped / 2**20:.1f}",
+        "context": models.context_length(base),
+        "smile_n": content["n_dialogues"],
+        "smile_limit": f", the first {options.limit} dialogues only" if options.limit else "",
+        "smile_limit_flag": f" --limit {options.limit}" if options.limit else "",
+        "smile_characters": f"{content['characters']:,}",
+        "smile_tokens": f"{content['tokens']:,}",
+        "smile_per_character": f"{content['nats_per_character']:.3f}",
+        "smile_per_token": f"{content['nats_per_token']:.3f}",
+        "smile_counselor": f"{content['counselor_nats_per_character']:.3f}",
+        "smile_cut": content["dialogues_cut"],
+        "smile_messages_cut": content["messages_cut"],
+        "mi_n": turns["n_dialogues"],
+        "mi_base": f"{turns['base_nats_per_character']:.3f}",
+        "mi_tuned": f"{turns['tuned_nats_per_character']:.3f}",
+        "mi_mean": f"{turns['mean']:.3f}",
+        "mi_mean_interval": interval(turns["mean_interval"]),
+        "mi_pooled": f"{turns['pooled']:.3f}",
+        "mi_pooled_interval": interval(turns["pooled_interval"]),
+        "mi_improved": turns["dialogues_improved"],
+        "mi_method": turns["method"],
+        "adapter_config": "\n".join(f"- {k}: {v}" for k, v in record["config"].items()),
+        "adapter_epochs": epochs_table(record),
+        "adapter_train": data["dialogues_train"],
+        "adapter_validation": data["dialogues_validation"],
+        "adapter_left_out": data["left_out_quality"],
+        "adapter_rounds_cut": data["rounds_cut"],
+        "manifest": data["manifest_sha256"],
+        "pairs_table": pairs_table(reply_pairs(tuned, chat, mi_test, options)),
+        "pairs": options.pairs,
+        "turn": options.turn,
+        "seed": options.seed,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "repetition_penalty": options.repetition_penalty,
+        "max_new_tokens": options.max_new_tokens,
+        "versions": ", ".join(f"{k} {v}" for k, v in record["versions"].items()),
+    }
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.demo_card",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--base-run", type=Path, required=True, help="run directory of the base")
+    parser.add_argument("--smilechat", required=True, help="SmileChat as dialogue JSONL")
+    parser.add_argument("--out", type=Path, default=ASSETS / "demo/README.md", help="the card")
+    parser.add_argument("--base", type=Path, default=ASSETS / "demo/base", help="base weights")
+    parser.add_argument("--adapter", type=Path, default=ASSETS / "demo/adapter", help="adapter")
+    parser.add_argument(
+        "--mi-test", type=Path, default=ASSETS / "mi_zh/test.jsonl", help="MI test dialogues"
+    )
+    parser.add_argument("--limit", type=held_out_loss.positive, help="only N SmileChat dialogues")
+    parser.add_argument("--pairs", type=held_out_loss.positive, default=20, help="reply pairs")
+    parser.add_argument(
+        "--turn", type=held_out_loss.positive, default=2, help="client turn replied to"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of every reply")
+    parser.add_argument("--temperature", type=float, default=0.7, help="of the replies")
+    parser.add_argument("--top-p", type=float, default=0.9, help="of the replies")
+    parser.add_argument("--repetition-penalty", type=float, default=1.1, help="of the replies")
+    parser.add_argument("--max-new-tokens", type=int, default=96, help="of the replies")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parse(argv)
+    try:
+        card = TEMPLATE.read_text(encoding="utf-8").format_map(facts(options))
+        options.out.write_text(card, encoding="utf-8")
+    except (BadInput, OSError) as error:
+        print(f"training.demo_card: {error}", file=sys.stderr)
+        return 2
+    print(options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

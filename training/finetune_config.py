@@ -1,0 +1,130 @@
+"""The config of a LoRA fine-tune: typed, documented, read from YAML; knows nothing of torch.
+
+Every default is our own choice; none is the paper's (its table of settings was not at hand).
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from mi_arena.chat_formats import FORMATS
+
+
+class BadInput(ValueError):
+    """Something the user can mend; the message is one line saying what, where and how."""
+
+
+class FinetuneConfig(BaseModel):
+    """All that is needed to repeat a fine-tune. Relative paths start at the working directory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base: str = Field(
+        min_length=1,
+        description="Folder of the base model, or its name on the Hugging Face Hub. Required.",
+    )
+    data: str = Field(
+        min_length=1, description="Dialogue JSONL to learn from (.gz allowed). Required."
+    )
+    output: str = Field(
+        min_length=1,
+        description="Folder for the finished adapter; an older one there is replaced. Required.",
+    )
+    format: str = Field(default="demo", description="Chat format: " + ", ".join(sorted(FORMATS)))
+    validation: float = Field(
+        default=0.1,
+        ge=0,
+        le=0.5,
+        description="Share of the dialogues held out (whole dialogues, drawn by the seed); "
+        "0 holds out none: no early stop then, and the last epoch is kept.",
+    )
+    only_quality: str | None = Field(
+        default="high",
+        description="Leave out dialogues whose `quality` is set and differs; null keeps all.",
+    )
+    rank: int = Field(default=8, ge=1, le=1024, description="LoRA rank.")
+    alpha: float = Field(default=16, gt=0, description="LoRA scale: updates weigh alpha / rank.")
+    dropout: float = Field(
+        default=0.05, ge=0, lt=1, description="Dropout before the LoRA matrices."
+    )
+    targets: Literal["all-linear"] | list[str] = Field(
+        default="all-linear",
+        description="Modules that get an adapter: a list of names, or all-linear.",
+    )
+    learning_rate: float = Field(
+        default=1e-4, gt=0, le=1, description="Peak rate of AdamW, reached after the warm-up."
+    )
+    epochs: int = Field(default=3, ge=1, description="Passes over the training dialogues at most.")
+    patience: int = Field(
+        default=2,
+        ge=1,
+        description="Stop after this many epochs in a row without a better validation loss.",
+    )
+    batch_dialogues: int = Field(default=8, ge=1, description="Dialogues per optimiser step.")
+    max_length: int = Field(
+        default=1024,
+        ge=16,
+        description="Longest example in tokens. Longer dialogues lose whole late rounds, which "
+        "are counted and reported.",
+    )
+    warmup_ratio: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="Share of all steps over which the rate rises; a cosine then falls to zero.",
+    )
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="AdamW's decay of the LoRA matrices."
+    )
+    seed: int = Field(default=0, ge=0, description="Of the held-out draw, the order and dropout.")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="What the base is loaded in; the adapter is float32 always."
+    )
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value not in FORMATS:
+            raise ValueError(f"unknown chat format; known: {', '.join(sorted(FORMATS))}")
+        return value
+
+
+def load_config(path: Path) -> FinetuneConfig:
+    """Read a YAML file; raises ``BadInput`` with one line that names the file and the key."""
+    try:
+        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path}: must hold `key: value` lines")
+    try:
+        return FinetuneConfig.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else "?"
+        if first["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(key, FinetuneConfig.model_fields, n=1)
+            hint = f"did you mean {close[0]}?" if close else "see --help for the known keys"
+            raise BadInput(f"{path}: {key}: unknown key; {hint}") from None
+        if first["type"] == "missing":
+            raise BadInput(f"{path}: {key}: missing; this key is required") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise BadInput(f"{path}: {key}: {reason} (got {first['input']!r})") from None
+
+
+def fields_help() -> str:
+    """The config's keys for ``--help``, written from the fields themselves."""
+    lines = ["config keys:"]
+    for name, field in FinetuneConfig.model_fields.items():
+        default = "" if field.is_required() else f" Default: {field.default}."
+        lines.append(f"  {name}: {field.description}{default}")
+    return "\n".join(lines)

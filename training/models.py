@@ -1,0 +1,83 @@
+"""Load a base model, its chat format and an adapter, for scripts; no remote code, no surprises.
+
+A folder is always passed to transformers as an absolute path: given a relative one it first asks
+the Hub for an adapter, with retries that take half a minute without a network.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from mi_arena.chat_formats import ChatFormat, FormatError, load_format
+from training.finetune_config import BadInput
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def locate(base: str) -> tuple[str, bool]:
+    """What to hand to ``from_pretrained``, and whether it is a folder on this machine."""
+    folder = Path(base)
+    if (folder / "config.json").is_file():
+        return str(folder.resolve()), True
+    if folder.is_dir():
+        raise BadInput(f"{base}: this folder holds no model (no config.json in it)")
+    if HUB_NAME.fullmatch(base):
+        return base, False
+    raise BadInput(f"{base}: no such folder, and not a Hub name (owner/name) either")
+
+
+def load_chat(base: str, format_name: str) -> ChatFormat:
+    """The base's tokenizer under a chat format."""
+    source, local = locate(base)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        return load_format(format_name, tokenizer)
+    except FormatError as error:
+        raise BadInput(f"{base}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{base}: its tokenizer cannot be loaded: {first_line(error)}") from None
+
+
+def load_base(base: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """The base in evaluation mode on the GPU if there is one, safetensors only."""
+    source, local = locate(base)
+    transformers_logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source, dtype=dtype, local_files_only=local, use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{base}: cannot be loaded: {first_line(error)}") from None
+    return model.to(device()).eval()  # type: ignore[arg-type]  # a decorator hides the signature
+
+
+def load_adapter(model: PreTrainedModel, folder: str) -> PeftModel:
+    """``model`` with a LoRA adapter on it, in evaluation mode."""
+    path = Path(folder).resolve()
+    if not (path / "adapter_config.json").is_file():
+        raise BadInput(f"{folder}: no adapter there (no adapter_config.json in it)")
+    try:
+        return PeftModel.from_pretrained(model, str(path), local_files_only=True).eval()
+    except (RuntimeError, ValueError) as error:
+        raise BadInput(
+            f"{folder}: does not fit this base; was it tuned on another? {first_line(error)}"
+        ) from None
+
+
+def context_length(model: PreTrainedModel | PeftModel) -> int:
+    """The most tokens the model was made for."""
+    return int(model.config.max_position_embeddings)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
