@@ -49,7 +49,7 @@ def serve(settings: Settings, on_space: bool) -> int:
     try:
         _, address, _ = app.launch(
             **launch_options(),
-            **({"server_name": host} if host else {}),
+            server_name=host,
             server_port=settings.port,
             prevent_thread_lock=True,
             quiet=True,

@@ -166,10 +166,10 @@ class Arena:
         """
         state = self._state(who, token)
         battle = state.started.battle
-        if self._current(battle) is not None or state.pending is not None:
-            raise Refused("still_answering")
         if not state.open:
             raise Refused("not_open")
+        if self._current(battle) is not None or state.pending is not None:
+            raise Refused("still_answering")
         try:
             text = clean(text, self.rules.message_limit)
         except BadText as error:
@@ -260,10 +260,10 @@ class Arena:
         battle = state.started.battle
         if state.judgement is not None:
             return None
-        if self._current(battle) is not None or state.pending is not None:
-            raise Refused("still_answering")
         if not state.open:
             raise Refused("not_open")
+        if self._current(battle) is not None or state.pending is not None:
+            raise Refused("still_answering")
         if state.complete_rounds < self.rules.rounds_to_judge:
             raise Refused("too_few_rounds", rounds=self.rules.rounds_to_judge)
         receipt = "".join(secrets.choice(RECEIPT_LETTERS) for _ in range(RECEIPT_LENGTH))

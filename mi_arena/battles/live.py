@@ -10,15 +10,25 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mi_arena.battles.state import SIDES, BattleState
 from mi_arena.engine.protocol import Turn
-from mi_arena.records.events import BattleEnded, BattleFlagged, Event, Replied, Reply, Side
+from mi_arena.records.events import (
+    BattleEnded,
+    BattleFlagged,
+    Event,
+    Replied,
+    Reply,
+    Role,
+    Side,
+)
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
 from mi_arena.safety.crisis import Finding, scan
 
 log = logging.getLogger(__name__)
 
+Source = Literal["client", "A", "B"]
 SCAN_SECONDS = 0.25
 """How often the growing replies are looked at for signs of danger."""
 
@@ -30,7 +40,7 @@ class LiveTurn:
     state: BattleState
     turn: Turn
     seed: int
-    role: str
+    role: Role
     unsaved: bool = False
     """The replies are here but could not be stored."""
     finished: threading.Event = field(default_factory=threading.Event)
@@ -75,7 +85,7 @@ def store_replies(
                 sides={side: _reply(live, side) for side in SIDES},
                 seed=live.seed,
             ),
-            role=live.role,  # type: ignore[arg-type]
+            role=live.role,
             epoch=state.epoch,
             rater=state.rater,
         )
@@ -90,7 +100,7 @@ def store_replies(
 
 
 def flag(
-    state: BattleState, number: int, source: str, findings: list[Finding], role: str
+    state: BattleState, number: int, source: Source, findings: list[Finding], role: Role
 ) -> list[Event]:
     """The events that mark a battle as dangerous and end it."""
     payloads = [
@@ -98,14 +108,13 @@ def flag(
             battle=state.started.battle,
             round=number,
             category=findings[0].category,
-            source=source,  # type: ignore[arg-type]
+            source=source,
             terms=sorted({finding.pattern_id for finding in findings})[:100],
         ),
         BattleEnded(battle=state.started.battle, reason="crisis"),
     ]
     return [
-        Event.of(payload, role=role, epoch=state.epoch, rater=state.rater)  # type: ignore[arg-type]
-        for payload in payloads
+        Event.of(payload, role=role, epoch=state.epoch, rater=state.rater) for payload in payloads
     ]
 
 

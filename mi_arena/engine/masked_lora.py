@@ -45,6 +45,8 @@ class MaskedLoraLinear(nn.Module):
         super().__init__()
         self.base = base
         self.mask = mask
+        self.a: torch.Tensor
+        self.b: torch.Tensor
         self.register_buffer("a", a.contiguous(), persistent=False)
         self.register_buffer("b", (b * scale).contiguous(), persistent=False)
 

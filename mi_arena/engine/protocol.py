@@ -109,7 +109,8 @@ class Turn:
         seen = -1
         while True:
             with self._changed:
-                self._changed.wait_for(lambda seen=seen: self._version != seen or self._done)
+                while self._version == seen and not self._done:
+                    self._changed.wait()
                 seen, now = self._version, self._snapshot()
             yield now
             if now.done:

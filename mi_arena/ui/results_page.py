@@ -205,8 +205,8 @@ def _figure(drawn: list[tuple[str, Interval]], lang: Lang) -> go.Figure:
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [(s.high or s.value) - s.value for _, s in drawn],
-                "arrayminus": [s.value - (s.low or s.value) for _, s in drawn],
+                "array": [_reach(s.value, s.high) for _, s in drawn],
+                "arrayminus": [_reach(s.value, s.low) for _, s in drawn],
                 "color": COLOUR,
             },
             hovertemplate="%{y}: %{x:.1%}<extra></extra>",
@@ -222,3 +222,8 @@ def _figure(drawn: list[tuple[str, Interval]], lang: Lang) -> go.Figure:
         template="plotly_white",
     )
     return figure
+
+
+def _reach(value: float | None, end: float | None) -> float:
+    """How far an interval reaches from its value; 0 where it has no end."""
+    return 0.0 if value is None or end is None else abs(end - value)
