@@ -18,6 +18,7 @@ from mi_arena.engine.local import LocalEngine
 from mi_arena.engine.protocol import Engine, EngineError
 from mi_arena.engine.remote import RemoteEngine
 from mi_arena.engine.residency import GB, Residency, device_memory
+from mi_arena.engine.zero_gpu import ZeroGpuEngine, zero_gpu_call
 from mi_arena.pairs import Pair, RegistryError, choose, load_registry
 from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
 from mi_arena.settings import Settings, SettingsError, study_secret
@@ -93,6 +94,7 @@ def make_engines(
     pairs: Mapping[str, Pair], settings: Settings
 ) -> tuple[dict[str, Engine], list[str]]:
     """An engine a pair, and a line for each pair that could never fit into the memory allowed."""
+    on_zero_gpu = bool(os.environ.get("SPACES_ZERO_GPU"))
     budget = int(settings.memory_gb * GB) if settings.memory_gb else device_memory()
     at_once = settings.max_battles_at_once
     residency: Residency[LoadedPair] = Residency(
@@ -120,6 +122,14 @@ def make_engines(
                 residency.check_fits(name)
         except EngineError as error:
             problems.append(f"pair {name} is left out: {error}")
+            continue
+        if on_zero_gpu:
+            try:
+                engines[name] = ZeroGpuEngine(
+                    name, zero_gpu_call(pair), at_once, settings.queue_limit
+                )
+            except EngineError as error:
+                problems.append(f"pair {name} is left out: {error}")
             continue
         engines[name] = LocalEngine(name, residency, at_once, settings.queue_limit)
     return engines, problems

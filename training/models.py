@@ -58,7 +58,7 @@ def load_base(base: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
         )
     except (OSError, ValueError) as error:
         raise BadInput(f"{base}: cannot be loaded: {first_line(error)}") from None
-    return model.to(device()).eval()  # type: ignore[arg-type]  # a decorator hides the signature
+    return model.to(device()).eval()
 
 
 def load_adapter(model: PreTrainedModel, folder: str) -> PeftModel:

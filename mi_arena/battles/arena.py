@@ -85,6 +85,10 @@ class Arena:
         self._live: dict[str, LiveTurn] = {}
         self._lock = threading.Lock()
         self._turns = RateLimiter(rules.turns_per_minute, rules.turns_per_minute_in_all, 60)
+        self._starts = RateLimiter(
+            max(6, rules.turns_per_minute // 2), rules.turns_per_minute_in_all, 60
+        )
+        """Consents and battles begun: what a hammering newcomer could fill the disk with."""
         self._tries = RateLimiter(6, 60, 60)
         """Guesses at receipts and invite codes."""
 
@@ -103,6 +107,7 @@ class Arena:
     def consent(self, who: Identity, lang: Lang) -> None:
         """Store that the rater agreed to the notice of this version. Raises ``Refused``."""
         if not self.has_consented(who):
+            self._not_too_fast(self._starts, who)
             self._append(
                 [
                     Event.of(
@@ -115,8 +120,7 @@ class Arena:
 
     def sign_in(self, who: Identity, code: str) -> str:
         """The sign-in token for an expert's invite code. Raises ``Refused``."""
-        if (wait := self._tries.allow(who.rater)) > 0:
-            raise Refused("too_fast", seconds=round(wait + 0.5))
+        self._not_too_fast(self._tries, who)
         token = self._identities.sign_in(code)
         if token is None:
             raise Refused("bad_receipt")
@@ -132,6 +136,7 @@ class Arena:
             raise Refused("no_pair")
         if not self.has_consented(who):
             raise Refused("no_consent")
+        self._not_too_fast(self._starts, who)
         pair = self._draw.choice(sorted(self._pairs))
         token = new_token()
         try:
@@ -174,8 +179,7 @@ class Arena:
             text = clean(text, self.rules.message_limit)
         except BadText as error:
             raise Refused(error.code, limit=error.limit, length=error.length) from None
-        if (wait := self._turns.allow(who.rater)) > 0:
-            raise Refused("too_fast", seconds=round(wait + 0.5))
+        self._not_too_fast(self._turns, who)
         number = len(state.rounds) + 1
         events = [
             Event.of(
@@ -210,8 +214,7 @@ class Arena:
             return
         if state.pending is None or not state.open:
             return
-        if (wait := self._turns.allow(who.rater)) > 0:
-            raise Refused("too_fast", seconds=round(wait + 0.5))
+        self._not_too_fast(self._turns, who)
         self._answer(who, state)
 
     def stop(self, who: Identity, token: str) -> None:
@@ -302,8 +305,7 @@ class Arena:
 
     def withdraw(self, who: Identity, receipt: str) -> None:
         """Withdraw the record that a receipt belongs to, from any browser. Raises ``Refused``."""
-        if (wait := self._tries.allow(who.rater)) > 0:
-            raise Refused("too_fast", seconds=round(wait + 0.5))
+        self._not_too_fast(self._tries, who)
         wanted = self._receipt_hash(receipt)
         judged = find_receipt(self.store, wanted)
         if judged is None:
@@ -396,6 +398,10 @@ class Arena:
         with self._lock:
             if self._live.get(battle) is live:
                 del self._live[battle]
+
+    def _not_too_fast(self, limiter: RateLimiter, who: Identity) -> None:
+        if (wait := limiter.allow(who.rater)) > 0:
+            raise Refused("too_fast", seconds=round(wait + 0.5))
 
     def _append(self, events: list[Event]) -> None:
         try:

@@ -13,12 +13,15 @@ from dataclasses import asdict
 from typing import Any
 
 from mi_arena.dialogue import Message
-from mi_arena.engine.loading import LoadedPair
+from mi_arena.engine.loading import LoadedPair, load_pair
 from mi_arena.engine.local import PairRun, Request, one_line
 from mi_arena.engine.protocol import Arm, ArmReply, Busy, Decoding, EngineError, Turn
+from mi_arena.pairs import Pair
 
 Step = dict[Arm, dict[str, Any]]
 """Both arms' ``ArmReply`` as plain data, after one decoding step."""
+
+Call = Callable[[Mapping[Arm, Sequence[Message]], Decoding, int], Iterator[Step]]
 
 
 def run_alone(
@@ -40,6 +43,24 @@ def _plain(turn: Turn) -> Step:
     return {arm: asdict(reply) for arm, reply in turn.replies.items()}
 
 
+def zero_gpu_call(pair: Pair, duration: int = 120) -> Call:
+    """Load a pair as ZeroGPU wants it, and give the GPU function that runs its turns.
+
+    Must run while the app starts, in the main process. ``spaces`` is there only on a Space.
+    """
+    import spaces
+
+    loaded = load_pair(pair)
+
+    def turn(
+        messages: Mapping[Arm, Sequence[Message]], decoding: Decoding, seed: int
+    ) -> Iterator[Step]:
+        yield from run_alone(loaded, messages, decoding, seed)
+
+    decorated: Call = spaces.GPU(duration=duration)(turn)
+    return decorated
+
+
 class ZeroGpuEngine:
     """Runs the turns of one pair, each as one call of a GPU function.
 
@@ -50,7 +71,7 @@ class ZeroGpuEngine:
     def __init__(
         self,
         name: str,
-        call: Callable[[Mapping[Arm, Sequence[Message]], Decoding, int], Iterator[Step]],
+        call: Call,
         at_once: int = 2,
         queue_limit: int = 64,
     ):

@@ -206,14 +206,17 @@ class BattlePage:
         if not session.battle:
             yield {self.problem: gr.skip()}
             return
+        told = None
         try:
             for view in self.arena.follow(who, session.battle, PAINT_SECONDS):
                 if view.phase != "answering":
                     break
-                yield {
-                    self.live: rounds_html(view.rounds[-1:], session.lang),
-                    self.status: self._status(view, session.lang),
-                }
+                updates = {self.live: rounds_html(view.rounds[-1:], session.lang)}
+                status = self._status(view, session.lang)
+                if status != told:
+                    # Repainting the same words would make a screen reader say them again.
+                    updates[self.status] = told = status
+                yield updates
             yield self.paint(session, request)
         except Refused:
             yield {self.problem: gr.skip()}

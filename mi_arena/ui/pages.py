@@ -16,8 +16,13 @@ from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
 from mi_arena.ui.texts import Lang, say
 
 STYLE = Path(__file__).with_name("style.css")
-# Tells the screen reader (and the spelling checker) which language the page is in.
-SET_LANGUAGE = "(lang) => { document.documentElement.lang = lang === 'en' ? 'en' : 'zh-CN'; }"
+# Tells the screen reader which language the page is in, and which places it should speak up for:
+# not the two growing replies, which would talk over each other.
+SET_LANGUAGE = """(lang) => {
+  document.documentElement.lang = lang === 'en' ? 'en' : 'zh-CN';
+  for (const id of ['status', 'problem', 'judge-problem', 'outcome-text', 'receipt'])
+    document.getElementById(id)?.setAttribute('aria-live', 'polite');
+}"""
 
 
 def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:

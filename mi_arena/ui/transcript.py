@@ -50,8 +50,7 @@ def note_html(text: str, kind: str) -> str:
     """A message beside what was done; ``kind`` is ``good`` or ``bad``."""
     if not text:
         return ""
-    role = "alert" if kind == "bad" else "status"
-    return f'<p class="note {kind}" role="{role}">{escape(text)}</p>'
+    return f'<p class="note {kind}">{escape(text)}</p>'
 
 
 def _round(r: RoundView, lang: Lang) -> str:

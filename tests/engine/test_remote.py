@@ -15,7 +15,8 @@ import pytest
 from mi_arena.dialogue import Message
 from mi_arena.engine import remote
 from mi_arena.engine.protocol import ARMS, Arm, Busy, Decoding, Engine, EngineError, Snapshot, Turn
-from mi_arena.engine.remote import RemoteEngine, Timeouts, _retry_after, _word
+from mi_arena.engine.remote import RemoteEngine
+from mi_arena.engine.remote_side import Timeouts, _retry_after, _word
 from mi_arena.engine.seeds import arm_seed
 from tests.engine.stand_in_server import Behaviour, StandInServer
 

@@ -59,7 +59,7 @@ def test_the_loss_falls_and_the_model_loads(data: Path, tmp_path: Path) -> None:
 
 
 def test_after_a_kill_it_goes_on_from_the_checkpoint(data: Path, tmp_path: Path) -> None:
-    steps = 1000
+    steps = 300
     begun = start("training.demo_base", *arguments(data, tmp_path, steps))
     kill_when(begun, lambda: status(tmp_path)["step"] >= 100)
     seen = len(metrics(tmp_path))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena, Rules
@@ -20,7 +21,7 @@ from tests.conftest import make_pair
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
-TIMEOUT = 60_000
+TIMEOUT = 45_000
 """Milliseconds a page may take on a loaded machine; nothing waits this long when all is well."""
 
 
@@ -32,6 +33,13 @@ class Site:
     arena: Arena
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, object]:
     rules = Rules(turns_per_minute=1000, turns_per_minute_in_all=10_000)
     arena = open_arena(folder, pairs, rules)
@@ -40,7 +48,7 @@ def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, ob
     _, url, _ = app.launch(
         **launch_options(),
         server_name="127.0.0.1",
-        server_port=0,
+        server_port=free_port(),
         prevent_thread_lock=True,
         quiet=True,
     )
@@ -99,6 +107,7 @@ def open_page(
     """A page of a new visitor: an empty profile."""
     context = chrome.new_context(locale=locale, viewport=size)  # type: ignore[arg-type]
     context.set_default_timeout(TIMEOUT)
+    expect.set_options(timeout=TIMEOUT)
     page = context.new_page()
     page.goto(url)
     return page
