@@ -195,7 +195,7 @@ class Trainer:
             self.step += 1
             bar.update()
             if self.step % 20 == 0:
-                value = float(loss)
+                value = loss.item()
                 if not math.isfinite(value):
                     raise FloatingPointError(f"the loss is {value} at step {self.step}")
                 bar.set_postfix(loss=f"{value:.3f}")

@@ -115,9 +115,8 @@ def base_run_facts(run: Path) -> dict[str, Any]:
 
 def table_cell(text: str) -> str:
     """Text of a client or a model as inert Markdown inside a table."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "\\`*_[]|#!~":
-        text = text.replace(mark, f"&#{ord(mark)};")
+    entities = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*_[]|#!~"}
+    text = " ".join(text.split()).translate(entities)
     return text or "(empty)"
 
 

@@ -50,7 +50,7 @@ def test_the_card_is_filled_and_reproducible(arguments: list[str], tmp_path: Pat
 
 
 def test_replies_cannot_break_the_table() -> None:
-    assert demo_card.table_cell("a|b\n<b>*c*") == "a&#124;b &lt;b&gt;&#42;c&#42;"
+    assert demo_card.table_cell("a|b\n<b>*c*") == "a&#124;b &#60;b&#62;&#42;c&#42;"
     assert demo_card.table_cell("  ") == "(empty)"
     [dialogue] = made_up(1, rounds=2)
     history = demo_card.history_to_turn(dialogue, 2)

@@ -31,15 +31,6 @@ def base(pair_folders: tuple[Path, Path]) -> Path:
     return pair_folders[0]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Any:
-    """As in the processes that are compared with this one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(
@@ -51,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def write_config(folder: Path, base: Path, data: Path, **changes: Any) -> Path:
+def write_config(folder: Path, base: Path, data: Path, /, **changes: Any) -> Path:
     settings = {
         "base": str(base),
         "data": str(data),
