@@ -159,13 +159,15 @@ class BattlePage:
 
         return self._try(session, request, act, self.problem)
 
-    def on_topic(self, stored: object, topic: str, request: gr.Request) -> Updates:
+    def on_topic(self, stored: object, topic: object, request: gr.Request) -> Updates:
         session = Session.read(stored, request)
-        return {self.starter: self._starter_choices(session.lang, topic)}
+        return {self.starter: self._starter_choices(session.lang, str(topic))}
 
-    def on_starter(self, stored: object, topic: str, starter: str, request: gr.Request) -> Updates:
+    def on_starter(
+        self, stored: object, topic: object, starter: object, request: gr.Request
+    ) -> Updates:
         session = Session.read(stored, request)
-        for one in starters().get(topic, []):
+        for one in starters().get(str(topic), []):
             if one["id"] == starter:
                 return {self.text: gr.update(value=one[session.lang])}
         return {self.text: gr.skip()}

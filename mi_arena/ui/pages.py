@@ -92,6 +92,8 @@ def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
                 ]
             )
         )
+        # Results are looked at after a judgement as a rule: never show those of a minute ago.
+        results_tab.select(**results.refreshed)
         app.load(on_load, [browser], everything, **AT_ONCE).then(**battle.follow)
         switch.click(on_switch, [browser], everything, **AT_ONCE).then(**battle.follow)
         language.change(None, [language], None, js=SET_LANGUAGE)

@@ -56,8 +56,15 @@ class ResultsPage:
         self.table = gr.HTML(elem_id="results-table")
         chosen = [self.browser, self.epoch, self.topic, self.raters]
         shown = [self.epoch, self.problem, self.counts, self.plot, self.table]
+        self.refreshed: dict[str, Any] = {
+            "fn": self.on_choice,
+            "inputs": chosen,
+            "outputs": shown,
+            "show_progress": "minimal",
+            "api_visibility": "private",
+        }
         for event in (self.epoch.input, self.topic.input, self.raters.input, self.refresh.click):
-            event(self.on_choice, chosen, shown, show_progress="minimal", api_visibility="private")
+            event(**self.refreshed)
 
     def outputs(self) -> list[Any]:
         return [

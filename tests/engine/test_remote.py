@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mi_arena.dialogue import Message
-from mi_arena.engine import remote
+from mi_arena.engine import remote_side
 from mi_arena.engine.protocol import ARMS, Arm, Busy, Decoding, Engine, EngineError, Snapshot, Turn
 from mi_arena.engine.remote import RemoteEngine
 from mi_arena.engine.remote_side import Timeouts, _retry_after, _word
@@ -82,7 +82,7 @@ def assert_failed(turn: Turn, *words: str) -> None:
 
 @pytest.fixture(autouse=True)
 def retry_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "RETRY_WAIT", 0.01)
+    monkeypatch.setattr(remote_side, "RETRY_WAIT", 0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -307,7 +307,7 @@ def test_a_stall_in_the_middle_stops_both() -> None:
 
 
 def test_a_stall_after_the_end_only_costs_the_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "USAGE_WAIT", 0.05)
+    monkeypatch.setattr(remote_side, "USAGE_WAIT", 0.05)
     with serving(Behaviour(stall_before_usage=True)) as (server, engine):
         turn = run(engine)
         assert turn.error is None and server.wait_for(hang_ups=1)
@@ -393,6 +393,5 @@ def test_messages_must_end_with_the_client() -> None:
 def test_words_from_the_server_are_not_trusted() -> None:
     assert _word("content_filter") == "content_filter"
     assert [_word(x) for x in ("我想戒烟", "two words", "x" * 31, None, 3)] == ["unknown"] * 5
-    assert (
-        _retry_after("2") == 2 and _retry_after("soon") == _retry_after(None) == remote.RETRY_WAIT
-    )
+    assert _retry_after("2") == 2
+    assert _retry_after("soon") == _retry_after(None) == remote_side.RETRY_WAIT

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from mi_arena.pairs import Pair
 from mi_arena.ui.pages import build, launch_options
 from tests.battles.conftest import EXPERTS, SECRET, open_arena
 from tests.conftest import make_pair
+from tests.ports import free_port
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
@@ -31,13 +31,6 @@ class Site:
 
     url: str
     arena: Arena
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, object]:
@@ -81,7 +74,7 @@ def site_of_two(tmp_path: Path, pair_folders: tuple[Path, Path]) -> Iterator[Sit
 
 
 def chromium() -> str:
-    found = os.environ.get("MI_ARENA_CHROMIUM") or shutil.which("chromium")
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if found is None:
         pytest.fail("browser tests need Debian's Chromium (apt-get install chromium); see README")
     return found

@@ -1,0 +1,90 @@
+"""``python app.py`` as a process: it starts, says where, leaves out what can't be loaded, stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mi_arena.settings import PREFIX, ROOT
+from tests.ports import free_port
+
+
+@contextmanager
+def app(data: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running app and its address."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+    chosen = {"DATA": str(data), "PORT": str(free_port())} | settings
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py")],
+        env=clean | {PREFIX + name: value for name, value in chosen.items()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("MI Arena: http"), process.stderr.read() if process.stderr else ""
+        yield process, line.removeprefix("MI Arena: ").strip()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_it_starts_serves_its_page_and_stops_on_sigterm(tmp_path: Path) -> None:
+    with app(tmp_path) as (process, address):
+        assert address.startswith("http://127.0.0.1:")
+        page = urllib.request.urlopen(address, timeout=60).read().decode()
+        assert "MI Arena" in page
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert (tmp_path / "events.sqlite").exists()
+
+
+def test_a_pair_that_is_not_there_yet_is_left_out_and_the_app_starts(tmp_path: Path) -> None:
+    with app(tmp_path, PAIRS="demo,baichuan2-7b") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        told = process.stderr.read() if process.stderr else ""
+    assert "pair baichuan2-7b is left out" in told and "convert" in told
+
+
+def test_a_pair_too_large_for_the_memory_is_left_out(tmp_path: Path) -> None:
+    with app(tmp_path, MEMORY_GB="0.01") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        told = process.stderr.read() if process.stderr else ""
+    assert "pair demo is left out" in told and "MI_ARENA_MEMORY_GB" in told
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"PAIRS": "nope"}, "MI_ARENA_PAIRS"),
+        ({"MODELS": "/nowhere/models.yaml"}, "/nowhere/models.yaml"),
+        ({"DATA": "/proc/nowhere"}, "/proc/nowhere"),
+    ],
+)
+def test_what_stops_the_start_is_one_line(
+    tmp_path: Path, settings: dict[str, str], words: str
+) -> None:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+    chosen = {"DATA": str(tmp_path), "PORT": str(free_port())} | settings
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "app.py")],
+        env=clean | {PREFIX + name: value for name, value in chosen.items()},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
