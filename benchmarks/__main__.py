@@ -63,9 +63,15 @@ def rows(pair: LoadedPair, battles: int, arms: tuple[bool, ...], seed: int = 0) 
     ]
 
 
+def new_batch(pair: LoadedPair, todo: list[Row]) -> Batch:
+    """A batch; of base rows alone one without the adapter, as the base would run by itself."""
+    alone = not any(row.tuned for row in todo)
+    return Batch(pair.model, pair.mask, pair.chat.pad_id, without_adapter=alone)
+
+
 def decode(pair: LoadedPair, todo: list[Row]) -> Batch:
     """Prefill and then ``NEW`` ids for every row; ends are ignored, so that work is equal."""
-    batch = Batch(pair.model, pair.mask, pair.chat.pad_id)
+    batch = new_batch(pair, todo)
     batch.admit(todo)
     for _ in range(NEW - 1):
         batch.step()
@@ -74,7 +80,7 @@ def decode(pair: LoadedPair, todo: list[Row]) -> Batch:
 
 def decode_seconds(pair: LoadedPair, todo: list[Row]) -> float:
     """Seconds of the decoding steps alone, without prefill."""
-    batch = Batch(pair.model, pair.mask, pair.chat.pad_id)
+    batch = new_batch(pair, todo)
     batch.admit(todo)
     began = time.perf_counter()
     for _ in range(NEW - 1):

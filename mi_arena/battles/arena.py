@@ -10,17 +10,24 @@ import logging
 import random
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mi_arena.access.identity import Identities, Identity, new_token
+from mi_arena.access.identity import Identities, Identity
 from mi_arena.battles.epochs import Epochs
-from mi_arena.battles.form import CONSENT_VERSION, FORM_VERSION, TOPICS, Answers
+from mi_arena.battles.form import (
+    CONSENT_VERSION,
+    FORM_VERSION,
+    REASON_LIMIT,
+    TOPICS,
+    Answers,
+)
 from mi_arena.battles.live import LiveTurn, flag, store_replies, watch
 from mi_arena.battles.refusal import Refused
 from mi_arena.battles.served import what_is_served
 from mi_arena.battles.state import BattleState, Round, replay
+from mi_arena.battles.tokens import Tokens
 from mi_arena.battles.view import BattleView, view_of
 from mi_arena.engine.protocol import ARMS, Busy, Engine, EngineError
 from mi_arena.pairs import Pair
@@ -34,7 +41,7 @@ from mi_arena.records.events import (
     Withdrawn,
 )
 from mi_arena.records.receipts import find_receipt
-from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.records.store import AlreadyStored, EventStore, NotStored, Transaction
 from mi_arena.safety.crisis import scan
 from mi_arena.safety.limits import RateLimiter
 from mi_arena.safety.text import BadText, clean
@@ -42,9 +49,6 @@ from mi_arena.study.allocation import tuned_side
 
 log = logging.getLogger(__name__)
 
-RECEIPT_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
-"""No letters that are mistaken for one another; people write receipts down."""
-RECEIPT_LENGTH = 12
 Lang = Literal["zh", "en"]
 
 
@@ -89,8 +93,10 @@ class Arena:
             max(6, rules.turns_per_minute // 2), rules.turns_per_minute_in_all, 60
         )
         """Consents and battles begun: what a hammering newcomer could fill the disk with."""
-        self._tries = RateLimiter(6, 60, 60)
-        """Guesses at receipts and invite codes."""
+        self._codes = RateLimiter(6, 60, 60)
+        self._receipts = RateLimiter(6, 600, 60)
+        """Apart and wide: guessing is hopeless, and nobody may be locked out of withdrawing."""
+        self._tokens = Tokens(identities)
 
     # ---- before a battle
 
@@ -120,7 +126,7 @@ class Arena:
 
     def sign_in(self, who: Identity, code: str) -> str:
         """The sign-in token for an expert's invite code. Raises ``Refused``."""
-        self._not_too_fast(self._tries, who)
+        self._not_too_fast(self._codes, who)
         token = self._identities.sign_in(code)
         if token is None:
             raise Refused("bad_receipt")
@@ -129,7 +135,11 @@ class Arena:
     # ---- a battle
 
     def start(self, who: Identity, topic: str, starter: str | None, lang: Lang) -> str:
-        """Begin a battle on a pair drawn at random and return its token for the browser."""
+        """Begin a battle on a pair drawn at random and return its token for the browser.
+
+        A rater has one open battle: whoever asks for another (a second tab, an answer that was
+        lost on its way) gets that one.
+        """
         if topic not in TOPICS:
             raise Refused("bad_topic")
         if not self._pairs:
@@ -138,16 +148,27 @@ class Arena:
             raise Refused("no_consent")
         self._not_too_fast(self._starts, who)
         pair = self._draw.choice(sorted(self._pairs))
-        token = new_token()
         try:
             with self.store.transaction() as transaction:
-                epoch = self.epochs.current(transaction, pair, self._served[pair])
+                number = transaction.count("battle_started", rater=who.rater)
+                if number:
+                    latest = self._tokens.nth_battle(who.rater, number)
+                    state = replay(transaction.events(battle=self._tokens.battle(latest)))
+                    if state and state.open and not self._over(transaction, state):
+                        return latest
+                token = self._tokens.nth_battle(who.rater, number + 1)
+                # Every pair's: an epoch that opens for one battle would tell that battle's pair.
+                epochs = {
+                    name: self.epochs.current(transaction, name, served)
+                    for name, served in self._served.items()
+                }
+                epoch = epochs[pair]
                 index = transaction.count("battle_started", epoch=epoch.id)
                 transaction.append(
                     Event.of(
                         BattleStarted(
-                            battle=self._battle(token),
-                            token_hash=self._identities.keyed("battle-token", token),
+                            battle=self._tokens.battle(token),
+                            token_hash=self._tokens.kept(token),
                             pair=pair,
                             topic=topic,
                             starter=starter,
@@ -164,22 +185,31 @@ class Arena:
             raise self._not_saved(error) from None
         return token
 
+    def open_battle(self, who: Identity) -> str:
+        """The token of the rater's open battle, or an empty text: for a browser that lost it."""
+        number = self.store.count("battle_started", rater=who.rater)
+        if not number:
+            return ""
+        token = self._tokens.nth_battle(who.rater, number)
+        state = replay(self.store.events(battle=self._tokens.battle(token)))
+        going_on = state is not None and state.open and not self.epochs.is_closed(state.epoch)
+        return token if going_on else ""
+
     def say(self, who: Identity, token: str, text: str) -> None:
         """Take a client turn and let both sides answer it. Raises ``Refused``.
 
         The turn is stored before anything is generated, so that it survives whatever happens.
         """
-        state = self._state(who, token)
+        state, live = self._state(who, token)
         battle = state.started.battle
-        if not state.open:
+        if not state.open or self.epochs.is_closed(state.epoch):
             raise Refused("not_open")
-        if self._current(battle) is not None or state.pending is not None:
+        if live is not None or state.pending is not None:
             raise Refused("still_answering")
         try:
             text = clean(text, self.rules.message_limit)
         except BadText as error:
             raise Refused(error.code, limit=error.limit, length=error.length) from None
-        self._not_too_fast(self._turns, who)
         number = len(state.rounds) + 1
         events = [
             Event.of(
@@ -189,20 +219,23 @@ class Arena:
                 rater=who.rater,
             )
         ]
-        if findings := scan(text):
-            self._append([*events, *flag(state, number, "client", findings, who.role)])
-            return
+        findings = scan(text)
+        if findings:
+            events += flag(state, number, "client", findings, who.role)
+        else:
+            self._not_too_fast(self._turns, who)
         try:
             self._append(events)
         except AlreadyStored:
             raise Refused("still_answering") from None
+        if findings:
+            return
         state.rounds.append(Round(number, text))
         self._answer(who, state)
 
     def retry(self, who: Identity, token: str) -> None:
         """Try again what broke off: replies that were not stored, or a turn without replies."""
-        state = self._state(who, token)
-        live = self._current(state.started.battle)
+        state, live = self._state(who, token)
         if live is not None:
             if not live.unsaved:
                 return
@@ -214,20 +247,21 @@ class Arena:
             return
         if state.pending is None or not state.open:
             return
+        if self.epochs.is_closed(state.epoch):
+            raise Refused("not_open")
         self._not_too_fast(self._turns, who)
         self._answer(who, state)
 
     def stop(self, who: Identity, token: str) -> None:
         """Stop both sides where they are."""
-        state = self._state(who, token)
-        live = self._current(state.started.battle)
+        _, live = self._state(who, token)
         if live is not None:
             live.turn.cancel()
             live.finished.wait(10)
 
     def give_up(self, who: Identity, token: str) -> None:
         """End a battle without a judgement, to start over."""
-        state = self._state(who, token)
+        state, live = self._state(who, token)
         if not state.open:
             return
         self.stop(who, token)
@@ -241,47 +275,64 @@ class Arena:
                 )
             ]
         )
+        if live is not None:
+            self._forget(state.started.battle, live)
 
     def view(self, who: Identity, token: str) -> BattleView:
         """The battle as its rater may see it now. Raises ``Refused`` for somebody else's."""
-        state = self._state(who, token)
-        return self._view(who, state, self._current(state.started.battle))
+        return self._view(who, token, *self._state(who, token))
+
+    def glimpses(self, who: Identity, token: str) -> Callable[[], BattleView | None]:
+        """A function that gives the view of the running turn, and ``None`` once it has ended.
+
+        Cheap, so that a page may call it several times a second; nothing is read from the store.
+        """
+        state, live = self._state(who, token)
+        blind = who.role == "expert"
+
+        def glimpse() -> BattleView | None:
+            if live is None or live.finished.is_set():
+                return None
+            return self._shown(state, live, token, over=False, may_reveal=not blind)
+
+        return glimpse
 
     def follow(self, who: Identity, token: str, interval: float) -> Iterator[BattleView]:
         """Views while both sides answer, at most one in ``interval`` seconds; the last is final."""
-        state = self._state(who, token)
-        live = self._current(state.started.battle)
-        if live is not None and not live.unsaved:
+        _, live = self._state(who, token)
+        glimpse = self.glimpses(who, token)
+        if live is not None:
             for _ in live.turn.follow(interval):
-                yield self._view(who, state, live)
+                if (view := glimpse()) is not None:
+                    yield view
             live.finished.wait(30)
         yield self.view(who, token)
 
-    def judge(self, who: Identity, token: str, answers: Answers) -> str | None:
-        """Store a judgement and return its receipt code; ``None`` when one is there already."""
-        state = self._state(who, token)
-        battle = state.started.battle
+    def judge(self, who: Identity, token: str, answers: Answers) -> None:
+        """Store a judgement; a second one changes nothing. The receipt is in the view after it."""
+        state, live = self._state(who, token)
         if state.judgement is not None:
-            return None
+            return
         if not state.open:
             raise Refused("not_open")
-        if self._current(battle) is not None or state.pending is not None:
+        if live is not None:
             raise Refused("still_answering")
         if state.complete_rounds < self.rules.rounds_to_judge:
             raise Refused("too_few_rounds", rounds=self.rules.rounds_to_judge)
-        receipt = "".join(secrets.choice(RECEIPT_LETTERS) for _ in range(RECEIPT_LENGTH))
         reason = None
         if answers.reason and answers.reason.strip():
             try:
-                reason = clean(answers.reason, 1000)
+                reason = clean(answers.reason, REASON_LIMIT)
             except BadText as error:
                 raise Refused(error.code, limit=error.limit, length=error.length) from None
         try:
             with self.store.transaction() as transaction:
+                if self._over(transaction, state):
+                    raise Refused("not_open")
                 transaction.append(
                     Event.of(
                         Judgement(
-                            battle=battle,
+                            battle=state.started.battle,
                             overall=answers.overall,
                             scales=answers.scales,
                             reason=reason,
@@ -290,7 +341,7 @@ class Arena:
                             rounds=state.complete_rounds,
                             ordinal=transaction.count("judgement", rater=who.rater) + 1,
                             form_version=FORM_VERSION,
-                            receipt_hash=self._receipt_hash(receipt),
+                            receipt_hash=self._tokens.receipt_hash(self._tokens.receipt(token)),
                         ),
                         role=who.role,
                         epoch=state.epoch,
@@ -298,15 +349,14 @@ class Arena:
                     )
                 )
         except AlreadyStored:
-            return None
+            return
         except NotStored as error:
             raise self._not_saved(error) from None
-        return receipt
 
     def withdraw(self, who: Identity, receipt: str) -> None:
         """Withdraw the record that a receipt belongs to, from any browser. Raises ``Refused``."""
-        self._not_too_fast(self._tries, who)
-        wanted = self._receipt_hash(receipt)
+        self._not_too_fast(self._receipts, who)
+        wanted = self._tokens.receipt_hash(receipt)
         judged = find_receipt(self.store, wanted)
         if judged is None:
             raise Refused("bad_receipt")
@@ -326,7 +376,7 @@ class Arena:
             raise Refused("already_withdrawn") from None
 
     def close(self) -> None:
-        """Stop every engine; turns that run are cancelled and stored as far as they came."""
+        """Stop every engine; client turns without replies stay open and can be tried again."""
         for engine in self._engines.values():
             engine.close()
         with self._lock:
@@ -364,31 +414,44 @@ class Arena:
             daemon=True,
         ).start()
 
-    def _view(self, who: Identity, state: BattleState, live: LiveTurn | None) -> BattleView:
+    def _view(
+        self, who: Identity, token: str, state: BattleState, live: LiveTurn | None
+    ) -> BattleView:
+        over = self.epochs.is_closed(state.epoch)
+        return self._shown(state, live, token, over=over, may_reveal=who.role != "expert" or over)
+
+    def _shown(
+        self, state: BattleState, live: LiveTurn | None, token: str, *, over: bool, may_reveal: bool
+    ) -> BattleView:
         return view_of(
             state,
             live=live.turn.snapshot() if live is not None else None,
             unsaved=live is not None and live.unsaved,
+            danger=live.danger if live is not None else None,
+            over=over,
             rounds_to_judge=self.rules.rounds_to_judge,
-            may_reveal=who.role != "expert" or self.epochs.is_closed(state.epoch),
+            may_reveal=may_reveal,
+            receipt=self._tokens.receipt(token) if state.judgement else None,
         )
 
-    def _state(self, who: Identity, token: str) -> BattleState:
+    def _state(self, who: Identity, token: str) -> tuple[BattleState, LiveTurn | None]:
         if not token:
             raise Refused("no_battle")
-        state = replay(self.store.events(battle=self._battle(token)))
+        battle = self._tokens.battle(token)
+        # The running turn first: one that ends in between is then seen twice, never not at all.
+        live = self._current(battle)
+        state = replay(self.store.events(battle=battle))
         if state is None:
             raise Refused("no_battle")
         if state.rater != who.rater:
             raise Refused("not_yours")
-        return state
+        if state.pending is None and live is not None and not live.unsaved:
+            live = None
+        return state, live
 
-    def _battle(self, token: str) -> str:
-        return self._identities.keyed("battle", token)[:24]
-
-    def _receipt_hash(self, receipt: str) -> str:
-        letters = "".join(c for c in receipt.upper() if c in RECEIPT_LETTERS)
-        return self._identities.keyed("receipt", letters)
+    @staticmethod
+    def _over(transaction: Transaction, state: BattleState) -> bool:
+        return transaction.count("epoch_closed", epoch=state.epoch) > 0
 
     def _current(self, battle: str) -> LiveTurn | None:
         with self._lock:

@@ -43,58 +43,71 @@ class LiveTurn:
     role: Role
     unsaved: bool = False
     """The replies are here but could not be stored."""
+    found: tuple[Side, list[Finding]] | None = None
+    """Signs of danger in a reply, and on which side."""
     finished: threading.Event = field(default_factory=threading.Event)
     """Set once the replies are stored, or storing them has failed."""
 
+    @property
+    def danger(self) -> str | None:
+        """The kind of danger seen in the replies."""
+        return self.found[1][0].category if self.found else None
+
 
 def watch(live: LiveTurn, store: EventStore, forget: Callable[[], None]) -> None:
-    """Follow a turn to its end and store it; runs in a thread of its own."""
-    found: tuple[Side, list[Finding]] | None = None
-    for snapshot in live.turn.follow(SCAN_SECONDS):
-        for side in SIDES:
-            findings = scan(snapshot.text[live.state.arm_on(side)])
-            if findings and found is None:
-                found = side, findings
-                live.turn.cancel()
+    """Follow a turn to its end and store it; runs in a thread of its own.
+
+    Whatever happens, the turn ends for those who wait: what could not be stored stays here
+    (``unsaved``) to be tried again, and a fault leaves the client turn open.
+    """
     try:
-        store_replies(live, store, found)
+        for snapshot in live.turn.follow(SCAN_SECONDS):
+            for side in SIDES:
+                findings = scan(snapshot.text[live.state.arm_on(side)])
+                if findings and live.found is None:
+                    live.found = side, findings
+                    live.turn.cancel()
+        if live.turn.error is not None:
+            log.error("pair %s: %s", live.state.started.pair, live.turn.error)
+        store_replies(live, store)
     except NotStored as error:
         log.error("replies could not be stored: %s", error)
         live.unsaved = True
+    except Exception as error:
+        # The type only: the text of an error might quote what was said.
+        log.error("a turn failed: %s", type(error).__name__)
+        live.turn.cancel()
+        forget()
     else:
         forget()
     finally:
         live.finished.set()
 
 
-def store_replies(
-    live: LiveTurn, store: EventStore, found: tuple[Side, list[Finding]] | None = None
-) -> None:
-    """Put a finished turn into the record. Raises ``NotStored``; a second call changes nothing."""
+def store_replies(live: LiveTurn, store: EventStore) -> None:
+    """Put a finished turn into the record. Raises ``NotStored``; a second call changes nothing.
+
+    Of a turn that failed nothing is recorded as said, so that it can be tried again; but one that
+    can never be answered (too long for the pair) is, without text, and the battle goes on.
+    """
     state, pending = live.state, live.state.pending
     assert pending is not None
-    if live.turn.error is not None:
-        # Nothing is recorded as said: the client turn stays open and can be tried again.
-        return
-    battle = state.started.battle
-    events = [
-        Event.of(
-            Replied(
-                battle=battle,
-                round=pending.number,
-                sides={side: _reply(live, side) for side in SIDES},
-                seed=live.seed,
-            ),
-            role=live.role,
-            epoch=state.epoch,
-            rater=state.rater,
+    events: list[Event] = []
+    if live.turn.error is None or live.turn.too_long:
+        replied = Replied(
+            battle=state.started.battle,
+            round=pending.number,
+            sides={side: _reply(live, side) for side in SIDES},
+            seed=live.seed,
+            error="too_long" if live.turn.too_long else None,
         )
-    ]
-    if found is not None:
-        side, findings = found
+        events.append(Event.of(replied, role=live.role, epoch=state.epoch, rater=state.rater))
+    if live.found is not None:
+        side, findings = live.found
         events += flag(state, pending.number, side, findings, live.role)
     try:
-        store.append_all(events)
+        if events:
+            store.append_all(events)
     except AlreadyStored:
         return
 

@@ -30,11 +30,18 @@ class Round:
     number: int
     client: str
     replies: dict[Side, Reply] | None = None
+    too_long: bool = False
+    """The client turn alone is longer than the pair can take."""
 
     @property
     def complete(self) -> bool:
-        """Both sides said something; only such a round is history for the models and counts."""
-        return self.replies is not None and all(r.text for r in self.replies.values())
+        """Both sides had their say; only such a round is history for the models and counts.
+
+        A side that chose to say nothing has had it: silence is there to be judged.
+        """
+        return self.replies is not None and all(
+            r.text or r.end in ("stop", "length") for r in self.replies.values()
+        )
 
 
 @dataclass
@@ -100,6 +107,7 @@ def replay(events: Iterable[Event]) -> BattleState | None:
                 for r in state.rounds:
                     if r.number == payload.round:
                         r.replies = dict(payload.sides)
+                        r.too_long = payload.error == "too_long"
             case BattleFlagged():
                 state.flagged = payload
             case BattleEnded():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mi_arena.battles.state import SIDES, BattleState
+from mi_arena.battles.state import SIDES, BattleState, Round
 from mi_arena.engine.protocol import Snapshot
 from mi_arena.records.events import Overall, Side
 
@@ -25,6 +25,7 @@ class RoundView:
     number: int
     client: str
     replies: dict[Side, ReplyView] | None
+    too_long: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class BattleView:
     can_judge: bool
     crisis_category: str | None
     reveal: Reveal | None
+    receipt: str | None
+    """The code that withdraws the record; only once there is a judgement."""
     judged_blind: bool
     """Judged, but nothing is revealed before the epoch closes (experts)."""
 
@@ -65,17 +68,23 @@ def view_of(
     *,
     live: Snapshot | None,
     unsaved: bool,
+    danger: str | None,
+    over: bool,
     rounds_to_judge: int,
     may_reveal: bool,
+    receipt: str | None,
 ) -> BattleView:
-    """The view of a battle; ``live`` is the running turn if there is one."""
+    """The view of a battle.
+
+    ``live``: the running turn if there is one. ``danger``: a sign of danger in its replies that is
+    not stored yet. ``over``: the epoch is closed, so that nothing more can be said or judged.
+    """
     rounds = [
         RoundView(
             r.number,
             r.client,
-            None
-            if r.replies is None
-            else {s: ReplyView(r.replies[s].text, r.replies[s].end) for s in SIDES},
+            _replies(r),
+            r.too_long,
         )
         for r in state.rounds
     ]
@@ -91,7 +100,7 @@ def view_of(
         )
         if not any(live.text.values()) and not live.done:
             waiting = Waiting(live.place, live.loading)
-    phase = _phase(state, live, unsaved)
+    phase: Phase = "crisis" if danger else _phase(state, live, unsaved, over)
     judged = state.judgement is not None
     reveal = None
     if state.judgement is not None and may_reveal:
@@ -108,22 +117,30 @@ def view_of(
         rounds=rounds,
         waiting=waiting,
         complete_rounds=state.complete_rounds,
-        can_judge=phase == "open" and state.complete_rounds >= rounds_to_judge,
-        crisis_category=state.flagged.category if state.flagged else None,
+        # A turn that could not be answered doesn't keep anybody from judging those before it.
+        can_judge=phase in ("open", "interrupted") and state.complete_rounds >= rounds_to_judge,
+        crisis_category=state.flagged.category if state.flagged else danger,
         reveal=reveal,
+        receipt=receipt,
         judged_blind=judged and reveal is None,
     )
 
 
-def _phase(state: BattleState, live: Snapshot | None, unsaved: bool) -> Phase:
+def _phase(state: BattleState, live: Snapshot | None, unsaved: bool, over: bool) -> Phase:
     if state.flagged:
         return "crisis"
     if state.judgement:
         return "judged"
-    if state.ended or state.withdrawn:
+    if state.ended or state.withdrawn or over:
         return "ended"
     if unsaved:
         return "unsaved"
     if state.pending is not None:
         return "answering" if live is not None else "interrupted"
     return "open"
+
+
+def _replies(r: Round) -> dict[Side, ReplyView] | None:
+    if r.replies is None:
+        return None
+    return {side: ReplyView(reply.text, reply.end) for side, reply in r.replies.items()}

@@ -80,15 +80,19 @@ class ChatFormat(ABC):
         ids = [token for segment in self._layout(messages) for token in segment.ids]
         return ids + self._reply_opening()
 
-    def fitted_prompt(self, messages: Sequence[Message], budget: int) -> tuple[list[int], int]:
+    def fitted_prompt(
+        self, messages: Sequence[Message], budget: int, leave_out: int = 0
+    ) -> tuple[list[int], int]:
         """``prompt_ids`` of at most ``budget`` ids, and how many early messages were left out.
+
+        At least ``leave_out`` are, which must end before a client turn.
 
         Whole rounds are left out from the start; the system message and the last client turn
         always stay. Raises ``FormatError`` when even these do not fit.
         """
         head = [m for m in messages if m.role == "system"]
         rest = [m for m in messages if m.role != "system"]
-        cut = 0
+        cut = leave_out
         while True:
             ids = self.prompt_ids([*head, *rest[cut:]])
             if len(ids) <= budget:

@@ -29,9 +29,15 @@ class Row:
 
 
 class Batch:
-    """The rows now decoding on one model. Not thread-safe: one thread owns it."""
+    """The rows now decoding on one model. Not thread-safe: one thread owns it.
 
-    def __init__(self, model: PreTrainedModel, mask: RowMask, pad_id: int):
+    ``without_adapter`` runs every row as the base alone, for benchmarks.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, mask: RowMask, pad_id: int, without_adapter: bool = False
+    ):
+        self._without_adapter = without_adapter
         self.model, self.mask, self.pad_id = model, mask, pad_id
         self.device = model.device
         self.rows: list[Row] = []
@@ -106,7 +112,10 @@ class Batch:
         self, ids: torch.Tensor, seen: torch.Tensor, cache: DynamicCache, rows: list[Row]
     ) -> torch.Tensor:
         """Logits after the last id, (rows, vocabulary)."""
-        self.mask.set([row.tuned for row in rows], like=self._like)
+        if self._without_adapter:
+            self.mask.value = None
+        else:
+            self.mask.set([row.tuned for row in rows], like=self._like)
         padded = len({len(row.prompt) + len(row.new) for row in rows}) > 1
         positions = (seen.cumsum(-1) - 1).clamp_min(0)[:, -ids.shape[1] :]
         out = self.model(

@@ -89,8 +89,17 @@ def tensor_bytes(model: torch.nn.Module) -> int:
 def bytes_needed(pair: Pair, battles: int) -> int:
     """What a pair takes once loaded: weights, adapter, and caches of ``battles`` at full length.
 
-    Read from the safetensors headers and the config; no weight is loaded.
+    Read from the safetensors headers and the config; no weight is loaded. Raises ``EngineError``
+    with one line for files that are damaged or can't be had.
     """
+    try:
+        return _bytes_needed(pair, battles)
+    except (OSError, ValueError, KeyError, struct.error) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise EngineError(f"its files can't be read: {first}") from None
+
+
+def _bytes_needed(pair: Pair, battles: int) -> int:
     base, adapter = Path(_folder(pair.base)), Path(_folder(pair.adapter))
     width = QUANTIZED_BYTES.get(pair.quantization, BYTES[pair.dtype])
     weights = _parameters(base) * width + _parameters(adapter) * BYTES[pair.dtype]

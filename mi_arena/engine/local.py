@@ -46,8 +46,10 @@ class RunningTurn:
         self.rows: dict[Arm, Row] = {}
         self.texts: dict[Arm, ReplyText] = {}
         budget = pair.context - request.decoding.max_new_tokens
+        # Both arms forget the same rounds: an arm that still knew more would have it easier.
+        cut = max(pair.chat.fitted_prompt(request.messages[arm], budget)[1] for arm in ARMS)
         for arm in ARMS:
-            prompt, left_out = pair.chat.fitted_prompt(request.messages[arm], budget)
+            prompt, left_out = pair.chat.fitted_prompt(request.messages[arm], budget, cut)
             reply = self.turn.replies[arm]
             reply.prompt_tokens, reply.messages_left_out = len(prompt), left_out
             self.rows[arm] = Row(
@@ -99,7 +101,10 @@ class PairRun:
             try:
                 entering.append(RunningTurn(request, self.pair))
             except FormatError as error:
-                request.turn.finish(str(error))
+                request.turn.finish(str(error), too_long=True)
+            except Exception as error:
+                # The type only: the text might quote what was said.
+                request.turn.finish(f"a turn could not be laid out: {type(error).__name__}")
         if not entering:
             return
         try:
@@ -196,7 +201,7 @@ class LocalEngine:
             finally:
                 del pair
                 self._residency.release(self.name)
-        self._fail_waiting(None)
+        self._fail_waiting("the arena is shutting down")
 
     def _serve(self, run: PairRun) -> None:
         """Run turns until none is left, or until another pair wants the memory."""
@@ -226,7 +231,7 @@ class LocalEngine:
                 self._show_places()
         return taken
 
-    def _fail_waiting(self, line: str | None) -> None:
+    def _fail_waiting(self, line: str) -> None:
         with self._changed:
             waiting, self._waiting = list(self._waiting), deque()
         for request in waiting:

@@ -25,14 +25,12 @@ class RowMask:
 
     def __init__(self) -> None:
         self.value: torch.Tensor | None = None
-        """Shape (rows, 1, 1) in the model's dtype, or ``None`` when no row is tuned."""
+        """Shape (rows, 1, 1) in the model's dtype; ``None`` leaves the adapter out for all rows."""
 
     def set(self, tuned: list[bool], like: torch.Tensor) -> None:
-        self.value = (
-            torch.tensor(tuned, dtype=like.dtype, device=like.device).view(-1, 1, 1)
-            if any(tuned)
-            else None
-        )
+        """Also for base rows alone: else a lone base row would be faster than a lone tuned one,
+        and its speed would tell which side it is."""
+        self.value = torch.tensor(tuned, dtype=like.dtype, device=like.device).view(-1, 1, 1)
 
 
 class MaskedLoraLinear(nn.Module):

@@ -79,6 +79,8 @@ class Turn:
         self.submitted = time.monotonic()
         self.replies: dict[Arm, ArmReply] = {arm: ArmReply() for arm in ARMS}
         self.error: str | None = None
+        self.too_long = False
+        """It failed because the last client turn alone exceeds what the pair can take."""
         self._place: int | None = None
         self._loading = False
         self._done = False
@@ -140,7 +142,7 @@ class Turn:
             self._version += 1
             self._changed.notify_all()
 
-    def finish(self, error: str | None = None) -> None:
+    def finish(self, error: str | None = None, *, too_long: bool = False) -> None:
         """End the turn; arms without an end reason get ``error`` or ``cancelled``."""
         with self._changed:
             if self._done:
@@ -148,7 +150,8 @@ class Turn:
             for reply in self.replies.values():
                 if reply.end is None:
                     reply.end = "error" if error else "cancelled"
-            self.error, self._done, self._place, self._loading = error, True, None, False
+            self.error, self.too_long = error, too_long
+            self._done, self._place, self._loading = True, None, False
             self._version += 1
             self._changed.notify_all()
 

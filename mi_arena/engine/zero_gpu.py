@@ -24,6 +24,10 @@ Step = dict[Arm, dict[str, Any]]
 Call = Callable[[Mapping[Arm, Sequence[Message]], Decoding, int], Iterator[Step]]
 
 
+class TurnTooLong(EngineError):
+    """The last client turn alone exceeds what the pair can take."""
+
+
 def run_alone(
     pair: LoadedPair, messages: Mapping[Arm, Sequence[Message]], decoding: Decoding, seed: int
 ) -> Iterator[Step]:
@@ -36,7 +40,7 @@ def run_alone(
         run.step()
         yield _plain(turn)
     if turn.error:
-        raise EngineError(turn.error)
+        raise TurnTooLong(turn.error) if turn.too_long else EngineError(turn.error)
 
 
 def _plain(turn: Turn) -> Step:
@@ -126,7 +130,7 @@ class ZeroGpuEngine:
             try:
                 self._serve(request)
             except Exception as error:
-                request.turn.finish(one_line(error))
+                request.turn.finish(one_line(error), too_long=isinstance(error, TurnTooLong))
 
     def _serve(self, request: Request) -> None:
         turn = request.turn

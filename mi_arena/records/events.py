@@ -206,7 +206,7 @@ class Judgement(Payload):
     confidence: Annotated[int, Field(strict=True, ge=1, le=5)] | None = None
     rounds: Count
     ordinal: Ordinal
-    """1 for this rater's first judgement in this epoch: one reveal teaches the style."""
+    """1 for this rater's first judgement ever: one reveal teaches the style."""
     form_version: Short
     receipt_hash: Short
 

@@ -37,7 +37,7 @@ class JudgementRow(NamedTuple):
     tuned_side: str
     guess: str | None
     ordinal: int
-    """1 for the rater's first judgement in the epoch."""
+    """1 for the rater's first judgement ever: one reveal teaches the style."""
 
 
 class BattleCount(NamedTuple):
@@ -101,7 +101,7 @@ def results_table(
     """Count the rows of one epoch for one group and, if given, one topic.
 
     ``rows`` and ``battles`` may hold every group and topic of the epoch; a row of another epoch
-    raises ``ValueError``. With fewer than ``minimum`` judgements every share is withheld, counts
+    raises ``ValueError``. A share over fewer than ``minimum`` judgements is withheld, counts
     are not.
     """
     if any(row.epoch != epoch for row in rows):
@@ -109,8 +109,10 @@ def results_table(
     chosen = [row for row in rows if row.role == role and topic in (None, row.topic)]
     counts = [count for count in battles if count.role == role and topic in (None, count.topic)]
     shares, raters = _shares(chosen)
-    if len(chosen) < minimum:
-        shares = {name: _withheld(share, len(chosen), minimum) for name, share in shares.items()}
+    shares = {
+        name: _withheld(share, len(chosen), minimum) if share.n < minimum else share
+        for name, share in shares.items()
+    }
     return ResultsTable(
         epoch=epoch,
         pair=_the_pair(rows),

@@ -6,8 +6,9 @@ only paints it. Transcripts are repainted from the server, never read back from 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -23,16 +24,21 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.battles.tally import tally
 from mi_arena.battles.view import BattleView
 from mi_arena.records.store import StoreError
-from mi_arena.safety.help import help_for
+from mi_arena.safety.crisis import scan
+from mi_arena.safety.help import CATEGORIES, help_for
 from mi_arena.ui.session import Session, locale_of
 from mi_arena.ui.texts import Lang, say
 from mi_arena.ui.transcript import crisis_html, note_html, rounds_html, status_text
 
 log = logging.getLogger(__name__)
 
+LOOKED_AT = 20_000
+"""Characters of a refused text that are looked through for signs of danger."""
 PAINT_SECONDS = 0.15
 """At most this often a growing reply is repainted."""
 NOT_SURE = "none"
+GUESSES = ("A", "B", NOT_SURE)
+CONFIDENCE = ("1", "2", "3", "4", "5")
 SCALE = ("-2", "-1", "0", "1", "2")
 Updates = dict[Any, Any]
 
@@ -55,6 +61,8 @@ class BattlePage:
         self.browser = browser
         self.painted = gr.State("")
         """The token of the battle on the page: a form is emptied only when another comes."""
+        self.following: list[Any] = []
+        """Events that follow a running turn; what changes battle or language cancels them."""
         self._build()
         self._wire()
 
@@ -66,18 +74,21 @@ class BattlePage:
             self.notice = gr.Markdown()
             self.agree = gr.Button(variant="primary", elem_id="agree")
         with gr.Column(visible=False, elem_id="setup") as self.setup_box:
-            self.topic = gr.Radio([], elem_id="topic")
-            self.starter = gr.Radio([], elem_id="starter", visible=False)
+            # Values stand from the beginning, only words change with the language: a page that
+            # outlived a restart of the server must still be able to send its form.
+            self.topic = gr.Radio(list(TOPICS), elem_id="topic")
+            every = [one["id"] for ones in starters().values() for one in ones]
+            self.starter = gr.Radio(every, elem_id="starter", visible=False)
         self.finished = gr.HTML(elem_id="finished")
         self.live = gr.HTML(elem_id="live")
         self.status = gr.HTML(elem_id="status")
         self.crisis = gr.HTML(elem_id="crisis")
+        self.problem = gr.HTML(elem_id="problem")
         with gr.Column(visible=False, elem_id="talk") as self.talk_box:
             # The server checks the length; the page lets a longer text stand, so nothing is lost.
             self.text = gr.Textbox(
                 lines=2, max_lines=8, elem_id="text", max_length=limit * 4, autofocus=False
             )
-            self.problem = gr.HTML(elem_id="problem")
             with gr.Row(elem_id="actions"):
                 self.send = gr.Button(variant="primary", elem_id="send")
                 self.stop = gr.Button(elem_id="stop", visible=False)
@@ -85,12 +96,12 @@ class BattlePage:
                 self.restart = gr.Button(elem_id="restart", visible=False)
         with gr.Column(visible=False, elem_id="judge") as self.judge_box:
             self.judge_title = gr.Markdown()
-            self.overall = gr.Radio([], elem_id="overall")
+            self.overall = gr.Radio(list(OVERALL), elem_id="overall")
             with gr.Accordion(open=False, elem_id="points") as self.points_box:
-                self.points = {name: gr.Radio([], elem_id=f"point-{name}") for name in POINTS}
+                self.points = {n: gr.Radio(list(SCALE), elem_id=f"point-{n}") for n in POINTS}
                 self.reason = gr.Textbox(lines=2, elem_id="reason", max_length=REASON_LIMIT)
-            self.guess = gr.Radio([], elem_id="guess")
-            self.confidence = gr.Radio([], elem_id="confidence")
+            self.guess = gr.Radio(list(GUESSES), elem_id="guess")
+            self.confidence = gr.Radio(list(CONFIDENCE), elem_id="confidence")
             self.judge_problem = gr.HTML(elem_id="judge-problem")
             self.submit = gr.Button(variant="primary", elem_id="submit")
         with gr.Column(visible=False, elem_id="outcome") as self.outcome_box:
@@ -133,21 +144,21 @@ class BattlePage:
         self.starter.input(
             self.on_starter, [self.browser, self.topic, self.starter], [self.text], **at_once
         )
-        for event in (self.send.click, self.text.submit):
-            event(
-                self.on_send,
-                [self.browser, self.painted, self.topic, self.starter, self.text],
-                everything,
-                **at_once,
-            ).then(**follow, **streaming)
-        self.stop.click(self.on_stop, [self.browser, self.painted], everything, **at_once)
-        self.retry.click(self.on_retry, [self.browser, self.painted], everything, **at_once).then(
-            **follow, **streaming
-        )
-        self.restart.click(self.on_restart, [self.browser, self.painted], everything, **at_once)
-        self.again.click(self.on_again, [self.browser], everything, **at_once)
-        self.submit.click(self.on_judge, {self.browser, self.painted, *form}, everything, **at_once)
         self.follow = follow | streaming
+        said = gr.on(
+            [self.send.click, self.text.submit],
+            self.on_send,
+            [self.browser, self.painted, self.topic, self.starter, self.text],
+            everything,
+            **at_once,
+        )
+        here = [self.browser, self.painted]
+        retried = self.retry.click(self.on_retry, here, everything, **at_once)
+        self.following += [said.then(**self.follow), retried.then(**self.follow)]
+        self.stop.click(self.on_stop, here, everything, **at_once)
+        self.restart.click(self.on_restart, here, everything, cancels=self.following, **at_once)
+        self.again.click(self.on_again, [self.browser], everything, **at_once)
+        self.submit.click(self.on_judge, {*here, *form}, everything, **at_once)
 
     # ---- handlers
 
@@ -161,7 +172,7 @@ class BattlePage:
 
     def on_topic(self, stored: object, topic: object, request: gr.Request) -> Updates:
         session = Session.read(stored, request)
-        return {self.starter: self._starter_choices(session.lang, str(topic))}
+        return {self.starter: self.starter_choices(session.lang, topic)}
 
     def on_starter(
         self, stored: object, topic: object, starter: object, request: gr.Request
@@ -183,45 +194,54 @@ class BattlePage:
     ) -> Updates:
         session, who = self._who(stored, request)
         token = painted or session.battle
-        started = session.with_(battle=token)
+        started, problem, emptied = session.with_(battle=token), "", False
+        text = text if isinstance(text, str) else ""
         try:
-            if not isinstance(text, str) or not text.strip():
+            if not text.strip():
                 raise Refused("empty")
             if not token:
                 known = [one["id"] for one in starters().get(str(topic), [])]
-                token = self.arena.start(
-                    who, str(topic or ""), str(starter) if starter in known else None, session.lang
-                )
+                begun = str(starter) if starter in known else None
+                token = self.arena.start(who, str(topic or ""), begun, session.lang)
                 started = session.with_(battle=token)
             self.arena.say(who, token, text)
+            emptied = True
         except Refused as refused:
-            return self.paint(started, request) | {
-                self.problem: note_html(_sentence(session.lang, refused), "bad")
-            }
+            problem = note_html(_sentence(session.lang, refused), "bad")
         except Exception as error:
-            return self.paint(started, request) | {self.problem: self._failed(session, error)}
-        return self.paint(started, request) | {self.text: "", self.problem: ""}
+            problem = self._failed(session, error)
+        updates = self.paint(started, request) | {self.problem: problem}
+        if emptied:
+            updates[self.text] = updates[self.text] | {"value": ""}
+        elif findings := scan(text[:LOOKED_AT]):
+            # Help comes first, whatever kept the words from being stored.
+            updates[self.crisis] = self._help(findings[0].category, session.lang, request)
+        return updates
 
-    def on_follow(self, stored: object, request: gr.Request) -> Iterator[Updates]:
-        """Repaint the growing replies until both have ended."""
+    async def on_follow(self, stored: object, request: gr.Request) -> AsyncIterator[Updates]:
+        """Repaint the growing replies until both have ended.
+
+        It never writes the session back: what the reader changed meanwhile must stand. Sleeping
+        here holds no thread, so that many may wait without keeping others from being served.
+        """
         session, who = self._who(stored, request)
-        if not session.battle:
-            yield {self.problem: gr.skip()}
-            return
         told = None
         try:
-            for view in self.arena.follow(who, session.battle, PAINT_SECONDS):
-                if view.phase != "answering":
-                    break
-                updates = {self.live: rounds_html(view.rounds[-1:], session.lang)}
-                status = self._status(view, session.lang)
-                if status != told:
-                    # Repainting the same words would make a screen reader say them again.
-                    updates[self.status] = told = status
-                yield updates
-            yield self.paint(session, request)
-        except Refused:
-            yield {self.problem: gr.skip()}
+            glimpse = await asyncio.to_thread(self.arena.glimpses, who, session.battle)
+        except (Refused, StoreError):
+            yield {self.live: gr.skip()}
+            return
+        while (view := glimpse()) is not None and view.phase == "answering":
+            updates = {self.live: rounds_html(view.rounds[-1:], session.lang)}
+            status = self._status(view, session.lang)
+            if status != told:
+                # Repainting the same words would make a screen reader say them again.
+                updates[self.status] = told = status
+            yield updates
+            await asyncio.sleep(PAINT_SECONDS)
+        painted = await asyncio.to_thread(self.paint, session, request)
+        kept = (self.browser, self.painted, self.problem)
+        yield {part: update for part, update in painted.items() if part not in kept}
 
     def on_stop(self, stored: object, painted: str, request: gr.Request) -> Updates:
         session, who = self._who(stored, request)
@@ -251,22 +271,14 @@ class BattlePage:
 
     def on_judge(self, data: dict[Any, Any], request: gr.Request) -> Updates:
         session, who = self._who(data[self.browser], request)
-        token, receipt = data[self.painted] or session.battle, None
+        token = data[self.painted] or session.battle
         try:
-            receipt = self.arena.judge(who, token, self._answers(data))
+            self.arena.judge(who, token, self._answers(data))
         except Refused as refused:
             return {self.judge_problem: note_html(_sentence(session.lang, refused), "bad")}
         except Exception as error:
             return {self.judge_problem: self._failed(session, error)}
-        shown = (
-            say(session.lang, "receipt", receipt=receipt)
-            if receipt
-            else say(session.lang, "receipt_again")
-        )
-        return self.paint(session.with_(battle=token), request) | {
-            self.receipt: note_html(shown, "good"),
-            self.judge_problem: "",
-        }
+        return self.paint(session.with_(battle=token), request) | {self.judge_problem: ""}
 
     # ---- painting
 
@@ -277,6 +289,8 @@ class BattlePage:
         closed = ""
         try:
             consented = self.arena.has_consented(who)
+            if consented and not session.battle:
+                session = session.with_(battle=self.arena.open_battle(who))
             if session.battle:
                 view = self.arena.view(who, session.battle)
         except Refused as refused:
@@ -309,7 +323,7 @@ class BattlePage:
             self.judge_box: gr.update(visible=bool(view and view.can_judge)),
             self.outcome_box: gr.update(visible=phase == "judged"),
             self.outcome: self._outcome(view, lang) if phase == "judged" else "",
-            **({} if phase == "judged" else {self.receipt: ""}),
+            self.receipt: self._receipt(view, lang),
         } | (self._fresh_form() if view is None else {})
 
     def words(self, session: Session) -> Updates:
@@ -345,12 +359,10 @@ class BattlePage:
                 for name, radio in self.points.items()
             },
             self.reason: gr.update(label=say(lang, "reason")),
-            self.guess: gr.update(
-                label=say(lang, "guess"), choices=choices("guess", ("A", "B", NOT_SURE))
-            ),
+            self.guess: gr.update(label=say(lang, "guess"), choices=choices("guess", GUESSES)),
             self.confidence: gr.update(
                 label=say(lang, "confidence"),
-                choices=choices("confidence", ("1", "2", "3", "4", "5")),
+                choices=choices("confidence", CONFIDENCE),
             ),
             self.submit: gr.update(value=say(lang, "submit")),
             self.again: gr.update(value=say(lang, "again")),
@@ -365,8 +377,9 @@ class BattlePage:
             self.judge_problem: "",
         }
 
-    def _starter_choices(self, lang: Lang, topic: str) -> Any:
-        found = starters().get(topic, [])
+    def starter_choices(self, lang: Lang, topic: object) -> Any:
+        """The starters of a topic in a language; hidden where there are none."""
+        found = starters().get(str(topic), [])
         return gr.update(
             choices=[(one[lang], one["id"]) for one in found], value=None, visible=bool(found)
         )
@@ -377,7 +390,16 @@ class BattlePage:
     def _crisis(self, view: BattleView | None, lang: Lang, request: gr.Request | None) -> str:
         if view is None or view.crisis_category is None:
             return ""
-        return crisis_html(help_for(locale_of(request, lang), [view.crisis_category]), lang)  # type: ignore[list-item]
+        return self._help(view.crisis_category, lang, request)
+
+    def _help(self, category: str, lang: Lang, request: gr.Request | None) -> str:
+        kinds = [one for one in CATEGORIES if one == category]
+        return crisis_html(help_for(locale_of(request, lang), kinds), lang)
+
+    def _receipt(self, view: BattleView | None, lang: Lang) -> str:
+        if view is None or view.receipt is None:
+            return ""
+        return note_html(say(lang, "receipt", receipt=view.receipt), "good")
 
     def _outcome(self, view: BattleView | None, lang: Lang) -> str:
         if view is None:
@@ -386,16 +408,26 @@ class BattlePage:
             return note_html(say(lang, "blind"), "good")
         reveal = view.reveal
         other = "B" if reveal.tuned_side == "A" else "A"
-        pair = next(p for p in self.arena.served_pairs() if p.id == reveal.pair)
+        names = {p.id: getattr(p.name, lang) for p in self.arena.served_pairs()}
         lines = [
             say(lang, "judged"),
-            say(lang, "reveal", tuned=reveal.tuned_side, base=other, pair=getattr(pair.name, lang)),
+            say(
+                lang,
+                "reveal",
+                tuned=reveal.tuned_side,
+                base=other,
+                pair=names.get(reveal.pair, reveal.pair),
+            ),
             say(lang, f"verdict_{_verdict(reveal.overall, reveal.tuned_side)}"),
         ]
         if reveal.guess is not None:
             right = reveal.guess == reveal.tuned_side
             lines.append(say(lang, "guess_right" if right else "guess_wrong", guess=reveal.guess))
-        stands = tally(self.arena.store, reveal.epoch)
+        try:
+            stands = tally(self.arena.store, reveal.epoch)
+        except StoreError as error:
+            log.error("the tally cannot be read: %s", error)
+            return "".join(note_html(line, "good") for line in lines)
         if stands.judgements < self.minimum_n:
             lines.append(
                 say(lang, "tally_few", judgements=stands.judgements, minimum=self.minimum_n)

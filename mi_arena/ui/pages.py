@@ -16,13 +16,8 @@ from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
 from mi_arena.ui.texts import Lang, say
 
 STYLE = Path(__file__).with_name("style.css")
-# Tells the screen reader which language the page is in, and which places it should speak up for:
-# not the two growing replies, which would talk over each other.
-SET_LANGUAGE = """(lang) => {
-  document.documentElement.lang = lang === 'en' ? 'en' : 'zh-CN';
-  for (const id of ['status', 'problem', 'judge-problem', 'outcome-text', 'receipt'])
-    document.getElementById(id)?.setAttribute('aria-live', 'polite');
-}"""
+# Tells the screen reader (and the spelling checker) which language the page is in.
+SET_LANGUAGE = "(lang) => { document.documentElement.lang = lang === 'en' ? 'en' : 'zh-CN'; }"
 
 
 def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
@@ -69,10 +64,11 @@ def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
         def on_load(stored: object, request: gr.Request) -> dict[Any, Any]:
             return on_language(Session.read(stored, request), request)
 
-        def on_switch(stored: object, request: gr.Request) -> dict[Any, Any]:
+        def on_switch(stored: object, topic: object, request: gr.Request) -> dict[Any, Any]:
             session = Session.read(stored, request)
             other: Lang = "en" if session.lang == "zh" else "zh"
-            return on_language(session.with_(lang=other), request)
+            changed = on_language(session.with_(lang=other), request)
+            return _merged(changed, {battle.starter: battle.starter_choices(other, topic)})
 
         def on_language(session: Session, request: gr.Request) -> dict[Any, Any]:
             return _merged(words(session), battle.paint(session, request))
@@ -94,8 +90,11 @@ def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
         )
         # Results are looked at after a judgement as a rule: never show those of a minute ago.
         results_tab.select(**results.refreshed)
-        app.load(on_load, [browser], everything, **AT_ONCE).then(**battle.follow)
-        switch.click(on_switch, [browser], everything, **AT_ONCE).then(**battle.follow)
+        loaded = app.load(on_load, [browser], everything, **AT_ONCE).then(**battle.follow)
+        battle.following.append(loaded)
+        switch.click(
+            on_switch, [browser, battle.topic], everything, cancels=battle.following, **AT_ONCE
+        ).then(**battle.follow)
         language.change(None, [language], None, js=SET_LANGUAGE)
     return app
 

@@ -46,7 +46,7 @@ class ResultsPage:
     def __post_init__(self) -> None:
         self.heading = gr.Markdown()
         with gr.Row():
-            self.epoch = gr.Dropdown([], elem_id="epoch", filterable=False)
+            self.epoch = gr.Dropdown([], elem_id="epoch", filterable=False, scale=2, min_width=280)
             self.topic = gr.Dropdown([], elem_id="results-topic", filterable=False)
             self.raters = gr.Radio([], elem_id="raters")
             self.refresh = gr.Button(elem_id="refresh", scale=0)
@@ -100,7 +100,7 @@ class ResultsPage:
                 )
                 for one in reversed(known)
             ]
-            chooser = gr.update(choices=labels, value=current)
+            chooser = gr.update(label=say(lang, "epoch"), choices=labels, value=current)
             if current is None:
                 return self._nothing(chooser, say(lang, "no_epoch"))
             table = results_table(
@@ -114,12 +114,17 @@ class ResultsPage:
         except StoreError as error:
             log.error("results cannot be read: %s", error)
             return self._nothing(gr.skip(), say(lang, "failed"))
+        closed = next(one.closed_at is not None for one in known if one.id == current)
+        counts = _counts(table, lang, closed)
+        if table.role == "expert" and not closed:
+            # Experts get no reveal before the epoch closes, and a share that moved would be one.
+            return self._nothing(chooser, say(lang, "experts_later")) | {self.counts: counts}
         shares = [(name, getattr(table, name)) for name in MEASURES]
         drawn = [(name, share) for name, share in shares if share.value is not None]
         return {
             self.epoch: chooser,
             self.problem: "",
-            self.counts: _counts(table, lang),
+            self.counts: counts,
             self.plot: gr.update(
                 value=_figure(drawn, lang) if drawn else None, visible=bool(drawn)
             ),
@@ -133,7 +138,6 @@ class ResultsPage:
         groups = [(say(lang, f"raters_{group}"), group) for group in ("public", "expert")]
         return {
             self.heading: f"## {say(lang, 'results_title')}\n{say(lang, 'results_lead')}",
-            self.epoch: gr.update(label=say(lang, "epoch")),
             self.topic: gr.update(label=say(lang, "topic"), choices=topics, value=ALL),
             self.raters: gr.update(label=say(lang, "raters"), choices=groups, value="public"),
             self.refresh: gr.update(value=say(lang, "refresh")),
@@ -153,19 +157,27 @@ class ResultsPage:
         }
 
 
-def _counts(table: ResultsTable, lang: Lang) -> str:
-    sentence = say(
+def _counts(table: ResultsTable, lang: Lang, closed: bool) -> str:
+    """Counts in words. While the epoch is open, only those of judgements: a count of battles that
+    moved when somebody began or left theirs would tell them its pair, or its tuned side."""
+    judged = say(
         lang,
         "counts",
-        battles=table.battles,
         judgements=table.judgements,
         raters=table.raters,
-        flagged=table.flagged,
         withdrawn=table.withdrawn,
+    )
+    if not closed:
+        return note_html(judged, "plain") + note_html(say(lang, "counts_later"), "small")
+    left = say(
+        lang,
+        "counts_closed",
+        battles=table.battles,
+        flagged=table.flagged,
         unjudged_a=table.unjudged["A"],
         unjudged_b=table.unjudged["B"],
     )
-    return note_html(sentence, "plain") + note_html(say(lang, "counts_note"), "small")
+    return note_html(judged, "plain") + note_html(left, "plain")
 
 
 def _table(shares: list[tuple[str, Interval]], table: ResultsTable, lang: Lang) -> str:

@@ -50,12 +50,15 @@ def note_html(text: str, kind: str) -> str:
     """A message beside what was done; ``kind`` is ``good`` or ``bad``."""
     if not text:
         return ""
-    return f'<p class="note {kind}">{escape(text)}</p>'
+    role = "alert" if kind == "bad" else "status"
+    return f'<p class="note {kind}" role="{role}">{escape(text)}</p>'
 
 
 def _round(r: RoundView, lang: Lang) -> str:
     sides = ""
-    if r.replies is not None:
+    if r.too_long:
+        sides = f'<p class="note plain">{escape(say(lang, "too_long_turn"))}</p>'
+    elif r.replies is not None:
         sides = "".join(_side(side, r.replies[side], lang) for side in SIDES)
         sides = f'<div class="sides">{sides}</div>'
     return (
