@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from mi_arena.records.events import Judgement
 from tests.ui.conftest import DESKTOP, PHONE, Site, agree, choose, open_page, talk
@@ -72,44 +72,75 @@ def test_from_consent_to_withdrawal(
 def test_before_the_judgement_nothing_tells_pair_or_side(
     chrome: Browser, site_of_two: Site
 ) -> None:
+    """Everything that the browser hears is kept. Until the results page is opened, nothing after
+    the first words names either pair; there, both are listed; nothing ever names an arm."""
     page = open_page(chrome, "about:blank")
     heard: list[str] = []
 
-    def listen(response: Response) -> None:
-        if response.url.startswith(site_of_two.url) and "/assets/" not in response.url:
-            try:
-                heard.append(response.text())
-            except Exception:  # a streamed response that was closed; the page shows what came
-                heard.append("")
+    def listen(request: Request) -> None:
+        response = request.response()
+        if response and "/assets/" not in request.url and request.url.startswith("http"):
+            heard.append(request.url + "\n" + response.text())
 
-    page.on("response", listen)
+    page.on("requestfinished", listen)
     page.goto(site_of_two.url)
     agree(page)
     choose(page, "topic", "sleep")
+    heard.clear()
     talk(page, *ROUNDS)
+    for body in heard:
+        assert "pair-quokka" not in body and "pair-wombat" not in body
+    page.click("#switch")
+    expect(page.locator("#send")).to_have_text("Send")
+    page.click("#switch")
+    expect(page.locator("#send")).to_have_text("发送")
+    assert any(ROUNDS[0] in body for body in heard), "what the page shows was listened to"
+    store = site_of_two.arena.store
+    begun = next(store.events("battle_started"))
+    secrets = ("tuned_side", '"tuned"', "allocation", "lora", "adapter", begun.payload.battle)  # type: ignore[attr-defined]
+    config = page.request.get(site_of_two.url + "config").text()
+    for body in [*heard, page.content(), config]:
+        for word in secrets:
+            assert word not in body.lower(), word
+
     page.get_by_role("tab", name="结果").click()
-    page.click("#refresh")
     page.locator("#counts .note").first.wait_for()
-    everything = "\n".join(
-        [*heard, page.content(), page.request.get(site_of_two.url + "config").text()]
-    )
-    battle = next(site_of_two.arena.store.events("battle_started"))
-    for word in (
-        "tuned_side",
-        '"tuned"',
-        "allocation",
-        battle.payload.battle,
-        'pair-quokka"',
-        "lora",
-    ):  # type: ignore[attr-defined]
-        served_epoch_choice = word == 'pair-quokka"'
-        assert served_epoch_choice or word not in everything, word
-    # Epoch ids of *all* served pairs may be seen on the results page; this battle's alone may not.
-    ids = [e.epoch for e in site_of_two.arena.store.events("epoch_opened")]
-    assert [i in everything for i in ids] in ([True, True], [False, False])
+    everything = "\n".join([*heard, page.content(), config])
+    shown = [(e.epoch or "?") in everything for e in store.events("epoch_opened")]
+    assert shown == [True, True]
+
     page.get_by_role("tab", name="对话").click()
     judge(page)
     expect(page.locator("#outcome-text")).to_contain_text("训练")
+    page.context.close()
+
+
+def test_counts_do_not_move_with_somebody_s_own_battle(chrome: Browser, site_of_two: Site) -> None:
+    """Results read before and after a battle is begun and left again are the same."""
+    page = open_page(chrome, site_of_two.url)
+    agree(page)
+
+    def results() -> list[str]:
+        told = []
+        page.get_by_role("tab", name="结果").click()
+        page.locator("#counts .note").first.wait_for()
+        for epoch in site_of_two.arena.store.events("epoch_opened"):
+            page.locator("#epoch input").click()
+            page.get_by_role("option").nth(len(told)).click()
+            page.click("#refresh")
+            page.locator("#counts .note").first.wait_for()
+            told.append(page.inner_text("#counts .note") + page.inner_text("#results-table table"))
+            assert epoch.epoch
+        page.get_by_role("tab", name="对话").click()
+        return told
+
+    before = results()
+    choose(page, "topic", "sleep")
+    talk(page, ROUNDS[0])
+    assert results() == before
+    page.click("#restart")
+    page.locator("#topic").wait_for(state="visible")
+    assert results() == before
     page.context.close()
 
 
@@ -224,21 +255,22 @@ def test_raw_http_can_forge_neither_history_nor_battle(chrome: Browser, site: Si
     talk(page, "这是只有我知道的话")
     before = site.arena.store.count()
     config = json.loads(page.request.get(site.url + "config").text())
-    for dependency in config["dependencies"]:
-        inputs = len(dependency["inputs"])
-        answer = page.request.post(
-            site.url + "gradio_api/run/predict",
-            data={
-                "data": [
-                    {"rater": "x", "battle": "y", "lang": "zh", "expert": "z"},
-                    *["A"] * (inputs - 1),
-                ][:inputs],
-                "fn_index": dependency["id"],
-                "session_hash": "forged",
-            },
-        )
-        assert "这是只有我知道的话" not in answer.text()
-    assert site.arena.store.count("client_said") == 1
+    forged = {"rater": "x", "battle": "y", "lang": "zh", "expert": "z"}
+    answered = 0
+    for values in (["free", None, "伪造的话"], [["A"], {"a": 1}, 3]):
+        for dependency in config["dependencies"]:
+            inputs = len(dependency["inputs"])
+            data = [forged, *(values * inputs)][:inputs]
+            answer = page.request.post(
+                site.url + "gradio_api/run/predict",
+                data={"data": data, "fn_index": dependency["id"], "session_hash": "forged"},
+            )
+            assert "这是只有我知道的话" not in answer.text()
+            answered += answer.ok
+    assert answered > 5, "the handlers themselves were reached"
+    assert [e.payload.text for e in site.arena.store.events("client_said")] == [  # type: ignore[attr-defined]
+        "这是只有我知道的话"
+    ]
     assert site.arena.store.count("judgement") == 0
-    assert site.arena.store.count() <= before + 2  # the stranger's own consent may be stored
+    assert site.arena.store.count() <= before + 1  # the stranger's own consent may be stored
     page.context.close()
