@@ -219,6 +219,8 @@ class LocalEngine:
                 run.fail(one_line(error))
             wanted = self._residency.wanted()
             entering = [] if wanted else self._take(self._at_once - len(run.turns))
+        for request in entering:
+            request.turn.finish("the arena is shutting down")
         run.fail("the arena is shutting down")
 
     def _take(self, room: int) -> list[Request]:

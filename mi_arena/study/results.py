@@ -110,7 +110,9 @@ def results_table(
     counts = [count for count in battles if count.role == role and topic in (None, count.topic)]
     shares, raters = _shares(chosen)
     shares = {
-        name: _withheld(share, len(chosen), minimum) if share.n < minimum else share
+        name: _withheld(share, len(chosen), minimum)
+        if len(chosen) < minimum or 0 < share.n < minimum
+        else share
         for name, share in shares.items()
     }
     return ResultsTable(
