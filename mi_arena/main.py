@@ -18,6 +18,7 @@ from mi_arena.engine.local import LocalEngine
 from mi_arena.engine.protocol import Engine, EngineError
 from mi_arena.engine.remote import RemoteEngine
 from mi_arena.engine.residency import GB, Residency, device_memory
+from mi_arena.engine.revisions import at_commits
 from mi_arena.engine.zero_gpu import ZeroGpuEngine, zero_gpu_call
 from mi_arena.pairs import Pair, RegistryError, choose, load_registry
 from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
@@ -76,7 +77,7 @@ def open_arena(settings: Settings) -> tuple[Arena, Identities]:
     secret = study_secret(settings)
     identities = Identities(secret, settings.experts())
     store = EventStore(Path(settings.data) / DATABASE_NAME)
-    pairs = {pair.id: pair for pair in served}
+    pairs = {pair.id: at_commits(pair) for pair in served}
     engines, unfit = make_engines(pairs, settings)
     for line in [*problems, *unfit]:
         print(line, file=sys.stderr, flush=True)

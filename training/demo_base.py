@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+import yaml
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -244,6 +245,17 @@ class Trainer:
         return folder
 
 
+def changed_since_begun(folder: Path, config: BaseConfig) -> list[str]:
+    """Settings that differ from those of the run already in ``folder`` and would mix two runs."""
+    file = folder / "config.yaml"
+    if not file.exists():
+        return []
+    before = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    now = dataclasses.asdict(config)
+    free = {"tokens", "cooldown", "checkpoint_steps"}
+    return sorted(name for name in now if name not in free and before.get(name) != now[name])
+
+
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training.demo_base", description=__doc__)
     parser.add_argument("--data", required=True, help="SmileChat as dialogue JSONL (.gz allowed)")
@@ -270,6 +282,13 @@ def main(argv: list[str] | None = None) -> int:
     config = BaseConfig(**options)
     if not hasattr(torch.optim, "Muon"):
         print("training.demo_base needs torch 2.9 or newer (torch.optim.Muon)", file=sys.stderr)
+        return 2
+    if changed := changed_since_begun(run.path, config):
+        print(
+            f"training.demo_base: {run.path} holds a run with another {', '.join(changed)}; "
+            "give another --out (only --tokens and --cooldown may change)",
+            file=sys.stderr,
+        )
         return 2
     run.start(dataclasses.asdict(config), config.steps)
     try:

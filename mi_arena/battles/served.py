@@ -9,9 +9,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError
-
 from mi_arena.battles.form import FORM_VERSION
 from mi_arena.pairs import Pair, Source
 
@@ -20,12 +17,17 @@ SAMPLE = 2**20
 
 
 def what_is_served(pair: Pair) -> dict[str, Any]:
-    """Base and adapter, prompt, decoding and form of a pair, as plain JSON values."""
+    """Base and adapter, prompt, decoding and form of a pair, as plain JSON values.
+
+    Of a server only names can be known: whoever changes its weights should name others in
+    models.yaml.
+    """
     if pair.server is not None:
         weights: dict[str, Any] = {
-            "server": str(pair.server.url),
-            "base": pair.server.base,
-            "tuned": pair.server.tuned,
+            # Not its address: the same models on another port are the same.
+            "server": {"base": pair.server.base, "tuned": pair.server.tuned},
+            "base": str(pair.base),
+            "adapter": str(pair.adapter) if pair.adapter else None,
         }
     else:
         assert pair.adapter is not None
@@ -47,18 +49,7 @@ def _identify(source: Source) -> dict[str, str]:
     if source.path is not None:
         return {"sha256": folder_digest(Path(source.path))}
     assert source.repo is not None and source.revision is not None
-    return {"repo": source.repo, "revision": _commit(source)}
-
-
-def _commit(source: Source) -> str:
-    """The commit a branch stands at now; the branch's name when the Hub can't be asked."""
-    assert source.repo is not None and source.revision is not None
-    if source.pinned:
-        return source.revision
-    try:
-        return HfApi().model_info(source.repo, revision=source.revision).sha or source.revision
-    except (HfHubHTTPError, OSError, ValueError):
-        return source.revision
+    return {"repo": source.repo, "revision": source.revision}
 
 
 def folder_digest(folder: Path) -> str:

@@ -6,7 +6,6 @@ Stock transformers classes only, never remote code. Local folders are read witho
 from __future__ import annotations
 
 import json
-import logging
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,6 @@ from mi_arena.chat_formats import ChatFormat, FormatError, load_format
 from mi_arena.engine.masked_lora import RowMask, attach_adapter
 from mi_arena.engine.protocol import EngineError
 from mi_arena.pairs import Pair, Source
-
-log = logging.getLogger(__name__)
 
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 QUANTIZED_BYTES = {"8bit": 1.0, "4bit": 0.55}
@@ -46,12 +43,6 @@ def device() -> torch.device:
 
 def load_pair(pair: Pair) -> LoadedPair:
     """Read a pair's weights. Raises ``EngineError`` with one line when it can't be done."""
-    for part, source in (("base", pair.base), ("adapter", pair.adapter)):
-        if source is not None and not source.pinned:
-            log.warning(
-                "pair %s: the %s is at the branch %r, not at a commit; what is served may change",
-                pair.id, part, source.revision,
-            )  # fmt: skip
     try:
         base, adapter = _folder(pair.base), _folder(pair.adapter)
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
