@@ -228,7 +228,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--turn", type=held_out_loss.positive, default=2, help="client turn replied to"
     )
     parser.add_argument("--seed", type=int, default=0, help="of every reply")
-    parser.add_argument("--temperature", type=float, default=0.7, help="of the replies")
+    parser.add_argument("--temperature", type=float, default=0.3, help="of the replies")
     parser.add_argument("--top-p", type=float, default=0.9, help="of the replies")
     parser.add_argument("--repetition-penalty", type=float, default=1.1, help="of the replies")
     parser.add_argument("--max-new-tokens", type=int, default=96, help="of the replies")

@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.functional import linear as _linear
 
 from mi_arena.engine.protocol import EngineError
 
@@ -34,28 +37,39 @@ class RowMask:
 
 
 class MaskedLoraLinear(nn.Module):
-    """A frozen linear layer (any kind, quantised ones too) and its low-rank update."""
+    """A frozen linear layer (any kind, quantised ones too) and its low-rank update.
+
+    A small model's decoding step is mostly the interpreter's time, so the tensors are also held in
+    a plain tuple: looking one up in a module costs as much as a small product. Move the model to
+    its device before this is made, not after.
+    """
 
     def __init__(
         self, base: nn.Module, mask: RowMask, a: torch.Tensor, b: torch.Tensor, scale: float
     ):
-        """``a`` has shape (rank, inputs), ``b`` (outputs, rank); the scale is folded into ``b``."""
+        """``a`` has shape (rank, inputs), ``b`` (outputs, rank); both in the model's dtype.
+
+        ``b`` is kept transposed and with the scale folded in.
+        """
         super().__init__()
         self.base = base
-        self.mask = mask
-        self.a: torch.Tensor
-        self.b: torch.Tensor
-        self.register_buffer("a", a.contiguous(), persistent=False)
-        self.register_buffer("b", (b * scale).contiguous(), persistent=False)
+        b = (b * scale).t().contiguous()
+        self.register_buffer("a", a, persistent=False)
+        self.register_buffer("b", b, persistent=False)
+        product: Callable[[torch.Tensor], torch.Tensor] = base
+        if type(base) is nn.Linear:
+            product = partial(_linear, weight=base.weight, bias=base.bias)
+        self._parts = (product, mask, a, b)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` of shape (rows, length, inputs)."""
-        y: torch.Tensor = self.base(x)
-        mask = self.mask.value
-        if mask is None:
+        product, mask, a, b = self._parts
+        y = product(x)
+        if mask.value is None:
             return y
-        low = nn.functional.linear(x, self.a) * mask
-        return y + nn.functional.linear(low, self.b)
+        low = _linear(x, a).mul_(mask.value)
+        # One product that also adds.
+        return torch.addmm(y.flatten(0, 1), low.flatten(0, 1), b).view_as(y)
 
 
 def attach_adapter(model: nn.Module, folder: Path) -> RowMask:
@@ -101,10 +115,8 @@ def attach_adapter(model: nn.Module, folder: Path) -> RowMask:
         alpha = _for_layer(config.get("alpha_pattern"), layer, config.get("lora_alpha", rank))
         scale = alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
         device = next(base.parameters()).device
-        a, b = (ab[part].to(device=device, dtype=torch.float32) for part in "AB")
-        adapted = MaskedLoraLinear(base, mask, a, b, scale)
-        adapted.a, adapted.b = adapted.a.to(like.dtype), adapted.b.to(like.dtype)
-        setattr(parent, layer.rpartition(".")[2], adapted)
+        a, b = (ab[part].to(device=device, dtype=like.dtype) for part in "AB")
+        setattr(parent, layer.rpartition(".")[2], MaskedLoraLinear(base, mask, a, b, scale))
     return mask
 
 
