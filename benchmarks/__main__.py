@@ -314,6 +314,7 @@ def main() -> int:
     options = parser.parse_args()
     lines = [*engine_lines(options.runs), start_line(min(options.runs, 3))]
     text = (
+        "# Benchmarks\n\nWritten by `python -m benchmarks --out docs/benchmarks.md`.\n\n"
         f"Demo pair (rank 8, fp32), prompt {PROMPT} tokens, {NEW} new tokens, greedy, medians of "
         f"{options.runs} runs.\nMachine: {machine()}.\n\n{table(lines)}\n"
     )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+from mi_arena.engine.growing_cache import growing_cache
 from mi_arena.engine.masked_lora import RowMask
 from mi_arena.engine.protocol import Decoding
 from mi_arena.engine.sampling import next_tokens
@@ -56,7 +57,7 @@ class Batch:
             ids[i, longest - len(row.prompt) :] = torch.tensor(row.prompt)
             seen[i, longest - len(row.prompt) :] = 1
         ids, seen = ids.to(self.device), seen.to(self.device)
-        cache = DynamicCache(config=self.model.config)
+        cache = growing_cache(self.model.config)
         logits = self._forward(ids, seen, cache, rows)
         self._take(logits, ids, rows)
         ids = torch.cat([ids, self._column(rows)], dim=1)
