@@ -50,6 +50,7 @@ class Batch:
     @torch.inference_mode()
     def admit(self, rows: list[Row]) -> None:
         """Prefill ``rows`` together, give each its first id, and let them join."""
+        rows = sorted(rows, key=_arm)
         longest = max(len(row.prompt) for row in rows)
         ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.long)
         seen = torch.zeros_like(ids)
@@ -61,11 +62,14 @@ class Batch:
         logits = self._forward(ids, seen, cache, rows)
         self._take(logits, ids, rows)
         ids = torch.cat([ids, self._column(rows)], dim=1)
-        if self.rows:
-            self._join(ids, seen, cache)
-        else:
-            self._ids, self._seen, self._cache = ids, seen, cache
-        self.rows = [*self.rows, *rows]
+        if not self.rows:
+            self._ids, self._seen, self._cache, self.rows = ids, seen, cache, rows
+            return
+        self._join(ids, seen, cache)
+        joined = [*self.rows, *rows]
+        order = sorted(range(len(joined)), key=lambda i: _arm(joined[i]))
+        self.rows = [joined[i] for i in order]
+        self._select(order, padding=0)
 
     @torch.inference_mode()
     def step(self) -> None:
@@ -88,14 +92,8 @@ class Batch:
         if not self.rows:
             self._cache = None
             return
-        assert self._cache is not None
-        at = torch.tensor(index, device=self.device)
-        self._ids, self._seen = self._ids[at], self._seen[at]
-        padding = int((self._seen.sum(0) == 0).sum())
-        self._ids, self._seen = self._ids[:, padding:], self._seen[:, padding:]
-        for layer in self._cache.layers:
-            layer.keys = layer.keys[at, :, padding:].contiguous()
-            layer.values = layer.values[at, :, padding:].contiguous()
+        padding = int((self._seen[index].sum(0) == 0).sum())
+        self._select(index, padding)
 
     def tensor_bytes(self) -> int:
         """Bytes of the key and value caches now held."""
@@ -109,14 +107,23 @@ class Batch:
 
     # ---- inside
 
+    def _select(self, index: list[int], padding: int) -> None:
+        """Keep the rows at ``index``, in that order, without their first ``padding`` positions."""
+        assert self._cache is not None
+        at = torch.tensor(index, device=self.device)
+        self._ids, self._seen = self._ids[at, padding:], self._seen[at, padding:]
+        for layer in self._cache.layers:
+            layer.keys = layer.keys[at, :, padding:].contiguous()
+            layer.values = layer.values[at, :, padding:].contiguous()
+
     def _forward(
         self, ids: torch.Tensor, seen: torch.Tensor, cache: DynamicCache, rows: list[Row]
     ) -> torch.Tensor:
         """Logits after the last id, (rows, vocabulary)."""
         if self._without_adapter:
-            self.mask.value = None
+            self.mask.first = None
         else:
-            self.mask.set([row.tuned for row in rows], like=self._like)
+            self.mask.set([row.tuned for row in rows])
         padded = len({len(row.prompt) + len(row.new) for row in rows}) > 1
         positions = (seen.cumsum(-1) - 1).clamp_min(0)[:, -ids.shape[1] :]
         out = self.model(
@@ -129,11 +136,6 @@ class Batch:
             logits_to_keep=1,
         )
         return out.logits[:, -1]
-
-    @property
-    def _like(self) -> torch.Tensor:
-        weight: torch.Tensor = self.model.get_input_embeddings().weight
-        return weight
 
     def _take(self, logits: torch.Tensor, history: torch.Tensor, rows: list[Row]) -> None:
         groups: dict[Decoding, list[int]] = {}
@@ -170,3 +172,8 @@ class Batch:
             layer.values = torch.cat(
                 [pad(layer.values, (0, 0, mine, 0)), pad(other.values, (0, 0, theirs, 0))]
             )
+
+
+def _arm(row: Row) -> bool:
+    """Base rows sort before tuned ones: the adapter works on one block of rows."""
+    return row.tuned

@@ -16,6 +16,7 @@ from huggingface_hub import snapshot_download
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from mi_arena.chat_formats import ChatFormat, FormatError, load_format
+from mi_arena.engine.few_rows import LinearForFewRows, worth_it
 from mi_arena.engine.masked_lora import RowMask, attach_adapter
 from mi_arena.engine.protocol import EngineError
 from mi_arena.pairs import Pair, Source
@@ -59,6 +60,8 @@ def load_pair(pair: Pair) -> LoadedPair:
             model = model.to(device())
         model.eval().requires_grad_(False)
         mask = attach_adapter(model, Path(adapter))
+        if worth_it(output := model.get_output_embeddings()):
+            model.set_output_embeddings(LinearForFewRows(output))
     except (FormatError, EngineError) as error:
         raise EngineError(f"pair {pair.id}: {error}") from None
     except (OSError, ValueError, ImportError) as error:

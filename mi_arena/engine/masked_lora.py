@@ -1,8 +1,8 @@
 """LoRA that a row may have or not: base rows and tuned rows share one forward pass.
 
-Every adapted linear layer computes ``y = W x + mask · (x Aᵀ) Bᵀ`` with one mask value a row: 0 for
-base rows, 1 for tuned rows. No index gathers, no global switch, no second model. Source: Hu et al.
-2021 (arXiv 2106.09685) for LoRA; the mask is ours.
+Every adapted linear layer computes ``y = W x`` for all rows and adds ``(x Aᵀ) Bᵀ`` to the tuned
+ones, which stand together at the end of the batch. No index gathers, no global switch, no second
+model. Source: Hu et al. 2021 (arXiv 2106.09685) for LoRA; the split by rows is ours.
 """
 
 from __future__ import annotations
@@ -20,20 +20,29 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn.functional import linear as _linear
 
+from mi_arena.engine.few_rows import linear_for_few_rows, worth_it
 from mi_arena.engine.protocol import EngineError
 
 
 class RowMask:
-    """The mask shared by all adapted layers of one model; set before every forward pass."""
+    """Which rows are tuned, shared by all adapted layers of one model; set before every pass."""
 
     def __init__(self) -> None:
-        self.value: torch.Tensor | None = None
-        """Shape (rows, 1, 1) in the model's dtype; ``None`` leaves the adapter out for all rows."""
+        self.first: int | None = None
+        """Rows from here on are tuned; ``None`` leaves the adapter out for all rows."""
+        self.weight = 1.0
+        """What the update counts: 0 where there are base rows only."""
 
-    def set(self, tuned: list[bool], like: torch.Tensor) -> None:
-        """Also for base rows alone: else a lone base row would be faster than a lone tuned one,
-        and its speed would tell which side it is."""
-        self.value = torch.tensor(tuned, dtype=like.dtype, device=like.device).view(-1, 1, 1)
+    def set(self, tuned: list[bool]) -> None:
+        """``tuned``: one entry a row, base rows first.
+
+        With base rows alone the update is computed all the same, and counts nothing: else a lone
+        base row would be faster than a lone tuned one, and its speed would tell which side it is.
+        """
+        assert tuned == sorted(tuned), "base rows come first"
+        some = any(tuned)
+        self.first = tuned.index(True) if some else 0
+        self.weight = 1.0 if some else 0.0
 
 
 class MaskedLoraLinear(nn.Module):
@@ -58,18 +67,23 @@ class MaskedLoraLinear(nn.Module):
         self.register_buffer("b", b, persistent=False)
         product: Callable[[torch.Tensor], torch.Tensor] = base
         if type(base) is nn.Linear:
-            product = partial(_linear, weight=base.weight, bias=base.bias)
+            quick = linear_for_few_rows if worth_it(base) else _linear
+            product = partial(quick, weight=base.weight, bias=base.bias)
         self._parts = (product, mask, a, b)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` of shape (rows, length, inputs)."""
         product, mask, a, b = self._parts
         y = product(x)
-        if mask.value is None:
+        first = mask.first
+        if first is None:
             return y
-        low = _linear(x, a).mul_(mask.value)
-        # One product that also adds.
-        return torch.addmm(y.flatten(0, 1), low.flatten(0, 1), b).view_as(y)
+        low = _linear(x[first:], a)
+        if mask.weight == 0:
+            low = low * 0
+        # One product that also adds, in place: y is this layer's own.
+        y[first:].flatten(0, 1).addmm_(low.flatten(0, 1), b)
+        return y
 
 
 def attach_adapter(model: nn.Module, folder: Path) -> RowMask:

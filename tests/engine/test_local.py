@@ -237,7 +237,7 @@ def test_bf16_on_a_gpu_agrees_with_the_reference(pair_folders: tuple[Path, Path]
     batch = Batch(loaded.model, loaded.mask, loaded.chat.pad_id)
     rows = rows_of_length([20, 90], 400, [1, 1], seed=0)
     for row in rows:
-        batch.mask.set([row.tuned], like=batch._like)
+        batch.mask.set([row.tuned])
         ids = torch.tensor([row.prompt], device="cuda")
         ours = loaded.model(input_ids=ids).logits[0].float().softmax(-1).cpu()
         theirs = apart[row.tuned](input_ids=ids.cpu()).logits[0].softmax(-1)
