@@ -10,9 +10,13 @@ import pytest
 from mi_arena.access.identity import Identities, Identity
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.battles.form import Answers
+from mi_arena.battles.live import LiveTurn, watch
 from mi_arena.battles.refusal import Refused
+from mi_arena.battles.state import replay
 from mi_arena.battles.view import BattleView
+from mi_arena.engine.protocol import ARMS, Turn
 from mi_arena.pairs import Pair
+from mi_arena.records.events import ClientSaid, Event
 from mi_arena.records.results_query import battle_counts, judgement_rows
 from tests.battles.conftest import EXPERTS, SECRET, open_arena
 from tests.conftest import make_pair
@@ -61,9 +65,6 @@ def test_each_side_is_answered_by_its_own_arm_with_its_own_history(
     arena: Arena, rater: Identity, tiny_pair: Pair
 ) -> None:
     """The stored greedy replies equal a fresh engine's on the same history, arm by arm."""
-    from mi_arena.battles.state import replay
-    from mi_arena.engine.protocol import ARMS
-
     token = started(arena, rater)
     talk(arena, rater, token, "我想戒烟", "可是压力大", "半夜老醒")
     events = list(arena.store.events())
@@ -270,8 +271,6 @@ def test_a_restart_brings_battle_and_epoch_back(tmp_path: Path, tiny_pair: Pair)
 
 
 def test_a_turn_cut_off_by_a_crash_can_be_tried_again(tmp_path: Path, tiny_pair: Pair) -> None:
-    from mi_arena.records.events import ClientSaid, Event
-
     who = Identities(SECRET, {}).of("t")
     arena = open_arena(tmp_path, [tiny_pair])
     try:
@@ -420,14 +419,8 @@ def test_a_turn_the_pair_cannot_read_is_told_and_the_battle_goes_on(
     assert view.complete_rounds == 3
 
 
-def test_danger_in_a_reply_is_kept_when_the_first_store_fails(
-    arena: Arena, rater: Identity
-) -> None:
-    from mi_arena.battles.live import LiveTurn, watch
-    from mi_arena.battles.state import replay
-    from mi_arena.engine.protocol import Turn
-    from mi_arena.records.events import ClientSaid, Event
-
+def unanswered(arena: Arena, rater: Identity) -> tuple[str, LiveTurn]:
+    """A battle whose client has spoken, and a turn of it that an engine is about to end."""
     token = started(arena, rater)
     begun = next(arena.store.events("battle_started"))
     battle = begun.payload.battle  # type: ignore[attr-defined]
@@ -435,8 +428,14 @@ def test_danger_in_a_reply_is_kept_when_the_first_store_fails(
     arena.store.append(Event.of(said, role="public", epoch=begun.epoch, rater=rater.rater))
     state = replay(arena.store.events(battle=battle))
     assert state is not None
-    live = LiveTurn(state, Turn(), 1, "public")
-    arena._live[battle] = live
+    return token, LiveTurn(state, Turn(), 1, "public")
+
+
+def test_danger_in_a_reply_is_kept_when_the_first_store_fails(
+    arena: Arena, rater: Identity
+) -> None:
+    token, live = unanswered(arena, rater)
+    arena._live[live.state.started.battle] = live
     live.turn.publish({"base": "那你就去自杀吧", "tuned": "嗯"})
     live.turn.finish()
     with arena.store.transaction():
@@ -451,19 +450,7 @@ def test_danger_in_a_reply_is_kept_when_the_first_store_fails(
 def test_a_fault_in_storing_leaves_a_turn_that_can_be_tried_again(
     arena: Arena, rater: Identity
 ) -> None:
-    from mi_arena.battles.live import LiveTurn, watch
-    from mi_arena.battles.state import replay
-    from mi_arena.engine.protocol import Turn
-    from mi_arena.records.events import ClientSaid, Event
-
-    token = started(arena, rater)
-    begun = next(arena.store.events("battle_started"))
-    battle = begun.payload.battle  # type: ignore[attr-defined]
-    said = ClientSaid(battle=battle, round=1, text="我很难过")
-    arena.store.append(Event.of(said, role="public", epoch=begun.epoch, rater=rater.rater))
-    state = replay(arena.store.events(battle=battle))
-    assert state is not None
-    live = LiveTurn(state, Turn(), 1, "public")
+    token, live = unanswered(arena, rater)
     live.turn.replies["base"].tokens = -1  # what a server with odd counts would send
     live.turn.finish()
     forgotten = threading.Event()
