@@ -27,9 +27,9 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+from mi_arena.decoding import Decoding
 from mi_arena.engine.batch import Batch, Row
 from mi_arena.engine.loading import LoadedPair, load_pair, tensor_bytes
-from mi_arena.engine.protocol import Decoding
 from mi_arena.pairs import Pair, load_registry
 from mi_arena.settings import ROOT
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
 from mi_arena.chat_formats import FORMATS
-from mi_arena.engine.protocol import Decoding
+from mi_arena.decoding import Decoding
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 Quantization = Literal["none", "8bit", "4bit"]

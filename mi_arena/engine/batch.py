@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
+from mi_arena.decoding import Decoding
 from mi_arena.engine.growing_cache import growing_cache
 from mi_arena.engine.masked_lora import RowMask
-from mi_arena.engine.protocol import Decoding
 from mi_arena.engine.sampling import next_tokens
 
 

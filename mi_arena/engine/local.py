@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mi_arena.chat_formats import FormatError
+from mi_arena.decoding import Decoding
 from mi_arena.dialogue import Message
 from mi_arena.engine.batch import Batch, Row
 from mi_arena.engine.loading import LoadedPair
-from mi_arena.engine.protocol import ARMS, Arm, Busy, Decoding, EngineError, Turn
+from mi_arena.engine.protocol import ARMS, Arm, Busy, EngineError, Turn
 from mi_arena.engine.reply_text import ReplyText
 from mi_arena.engine.residency import Residency
 from mi_arena.engine.seeds import arm_seed

@@ -12,26 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from mi_arena.decoding import Decoding
 from mi_arena.dialogue import Message
 
 Arm = Literal["base", "tuned"]
 ARMS: tuple[Arm, Arm] = ("base", "tuned")
 
 EndReason = Literal["stop", "length", "cancelled", "error"]
-
-
-class Decoding(BaseModel):
-    """How both arms of a pair are sampled; part of what identifies an epoch."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    max_new_tokens: int = Field(default=256, ge=1, le=4096)
-    temperature: float = Field(default=0.7, ge=0, le=2, description="0 is greedy")
-    top_p: float = Field(default=0.9, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0, description="0 keeps all")
-    repetition_penalty: float = Field(default=1.0, ge=1, le=2)
 
 
 class EngineError(RuntimeError):

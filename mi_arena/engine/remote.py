@@ -14,13 +14,13 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
+from mi_arena.decoding import Decoding
 from mi_arena.dialogue import Message
 from mi_arena.engine.pacing import Pacer
 from mi_arena.engine.protocol import (
     ARMS,
     Arm,
     Busy,
-    Decoding,
     EngineError,
     Turn,
 )

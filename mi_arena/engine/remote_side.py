@@ -22,12 +22,12 @@ from urllib.parse import urlsplit
 import openai
 
 from mi_arena.chat_formats.families import PROVIDER_ROLES
+from mi_arena.decoding import Decoding
 from mi_arena.dialogue import Message
 from mi_arena.engine.pacing import Pacer
 from mi_arena.engine.protocol import (
     Arm,
     ArmReply,
-    Decoding,
     EndReason,
 )
 

@@ -18,7 +18,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from mi_arena.engine.protocol import Decoding
+from mi_arena.decoding import Decoding
 
 
 @lru_cache(maxsize=32)

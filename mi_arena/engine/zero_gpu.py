@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from mi_arena.decoding import Decoding
 from mi_arena.dialogue import Message
 from mi_arena.engine.loading import LoadedPair, load_pair
 from mi_arena.engine.local import PairRun, Request, one_line
-from mi_arena.engine.protocol import Arm, ArmReply, Busy, Decoding, EngineError, Turn
+from mi_arena.engine.protocol import Arm, ArmReply, Busy, EngineError, Turn
 from mi_arena.pairs import Pair
 
 Step = dict[Arm, dict[str, Any]]

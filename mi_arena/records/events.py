@@ -196,10 +196,10 @@ class Judgement(Payload):
 
     battle: Short
     overall: Overall
-    scales: dict[MiPoint, Annotated[int, Field(strict=True, ge=-3, le=3)]] = Field(
+    scales: dict[MiPoint, Annotated[int, Field(strict=True, ge=-2, le=2)]] = Field(
         default_factory=dict
     )
-    """The MI points that were answered, from -3 (A much better) to 3 (B much better)."""
+    """The MI points that were answered, from -2 (A clearly better) to 2 (B clearly better)."""
     reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] | None = None
     guess: Side | None = None
     """Which side the rater took for the tuned one."""

@@ -16,9 +16,9 @@ import torch
 from peft import PeftModel
 from transformers import LlamaForCausalLM
 
+from mi_arena.decoding import Decoding
 from mi_arena.engine.batch import Batch, Row
 from mi_arena.engine.loading import load_pair
-from mi_arena.engine.protocol import Decoding
 from mi_arena.pairs import load_registry, missing
 from mi_arena.settings import ROOT
 from tests.conftest import make_pair

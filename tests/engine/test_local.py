@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from mi_arena.decoding import Decoding
 from mi_arena.dialogue import Message
 from mi_arena.engine.loading import LoadedPair, bytes_needed, load_pair
 from mi_arena.engine.local import LocalEngine
-from mi_arena.engine.protocol import ARMS, Busy, Decoding, EngineError, Turn
+from mi_arena.engine.protocol import ARMS, Busy, EngineError, Turn
 from mi_arena.engine.residency import GB, Residency
 from mi_arena.engine.zero_gpu import ZeroGpuEngine, run_alone
 from mi_arena.pairs import Pair

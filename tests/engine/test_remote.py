@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from mi_arena.decoding import Decoding
 from mi_arena.dialogue import Message
 from mi_arena.engine import remote_side
-from mi_arena.engine.protocol import ARMS, Arm, Busy, Decoding, Engine, EngineError, Snapshot, Turn
+from mi_arena.engine.protocol import ARMS, Arm, Busy, Engine, EngineError, Snapshot, Turn
 from mi_arena.engine.remote import RemoteEngine
 from mi_arena.engine.remote_side import Timeouts, _retry_after, _word
 from mi_arena.engine.seeds import arm_seed

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_arena.engine.protocol import Decoding
+from mi_arena.decoding import Decoding
 from mi_arena.engine.sampling import next_tokens
 
 

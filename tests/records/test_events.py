@@ -71,7 +71,7 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "judgement": JUDGEMENT
     | {
         "overall": "both_unacceptable",
-        "scales": {"empathy": -3, "autonomy": 3},
+        "scales": {"empathy": -2, "autonomy": 2},
         "reason": "都不好",
         "guess": "A",
         "confidence": 5,
@@ -137,7 +137,7 @@ def test_frozen() -> None:
         ("judgement", JUDGEMENT, {"rater": None}),
         ("judgement", JUDGEMENT, {"epoch": None}),
         ("judgement", JUDGEMENT | {"overall": "C"}, {}),
-        ("judgement", JUDGEMENT | {"scales": {"empathy": 4}}, {}),
+        ("judgement", JUDGEMENT | {"scales": {"empathy": 3}}, {}),
         ("judgement", JUDGEMENT | {"scales": {"empathy": 0.5}}, {}),
         ("judgement", JUDGEMENT | {"scales": {"charm": 1}}, {}),
         ("judgement", JUDGEMENT | {"confidence": 3}, {}),

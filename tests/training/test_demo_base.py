@@ -17,6 +17,8 @@ from tests.small_dialogues import made_up, write
 from training import demo_base
 from training.demo_tokenizer import load_tokenizer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = {
     "vocabulary": 600, "width": 32, "layers": 1, "heads": 2, "kv_heads": 1, "mlp_width": 64,
     "context": 64, "early_length": 32, "batch_tokens": 256, "warmup_steps": 5,

@@ -13,6 +13,8 @@ from tests.small_dialogues import made_up, write
 from training import demo_card, finetune
 from training.demo_base import BaseConfig
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture
 def arguments(pair_folders: tuple[Path, Path], tmp_path: Path) -> list[str]:

@@ -23,6 +23,8 @@ from training.epoch_checkpoints import EpochResult, best_epoch
 from training.examples import build_examples, held_out, manifest_hash
 from training.finetune_config import FinetuneConfig, fields_help, load_config
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 EPOCHS = 4
 
 
