@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 from mi_arena.access.identity import Identities
+from mi_arena.access.keyed import keyed_by
+from mi_arena.access.members import Members
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.engine.loading import LoadedPair, bytes_needed, load_pair
 from mi_arena.engine.local import LocalEngine
@@ -75,8 +77,9 @@ def open_arena(settings: Settings) -> tuple[Arena, Identities]:
     registry = load_registry(settings.models)
     served, problems = choose(registry, settings.pairs)
     secret = study_secret(settings)
-    identities = Identities(secret, settings.experts())
     store = EventStore(Path(settings.data) / DATABASE_NAME)
+    admin_code = settings.admin_code.get_secret_value() if settings.admin_code else None
+    identities = Identities(secret, Members(store, keyed_by(secret), admin_code))
     pairs = {pair.id: at_commits(pair) for pair in served}
     engines, unfit = make_engines(pairs, settings)
     for line in [*problems, *unfit]:

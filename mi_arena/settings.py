@@ -40,8 +40,8 @@ class Settings(BaseSettings):
         min_length=16,
         description="key for pseudonyms and allocation; unset makes one in the data folder",
     )
-    expert_codes: SecretStr | None = Field(
-        None, description="invite codes of experts as name:code, separated by commas"
+    admin_code: SecretStr | None = Field(
+        None, description="sign-in code of a built-in admin; unset leaves only invited ones"
     )
     minimum_n: int = Field(20, ge=1, description="judgements below which no result is shown")
     rounds_to_judge: int = Field(2, ge=1, le=20, description="rounds before the judgement opens")
@@ -65,18 +65,13 @@ class Settings(BaseSettings):
             raise ValueError("a pair is named twice")
         return value
 
-    def experts(self) -> dict[str, str]:
-        """Invite code -> the expert's name. Raises ``SettingsError`` for a malformed list."""
-        codes: dict[str, str] = {}
-        text = self.expert_codes.get_secret_value() if self.expert_codes else ""
-        for part in filter(None, (p.strip() for p in text.split(","))):
-            name, colon, code = part.partition(":")
-            if not colon or not name.strip() or len(code.strip()) < 8:
-                raise SettingsError(
-                    f"{PREFIX}EXPERT_CODES: write name:code with a code of at least 8 characters"
-                )
-            codes[code.strip()] = name.strip()
-        return codes
+    @field_validator("admin_code")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        # Letters and digits, since signing in ignores blanks and dashes.
+        if value is not None and sum(c.isalnum() for c in value.get_secret_value()) < 12:
+            raise ValueError("write a code with at least 12 letters and digits")
+        return value
 
 
 def load_settings() -> Settings:
@@ -86,14 +81,12 @@ def load_settings() -> Settings:
         if name.startswith(PREFIX) and name not in names | {PREFIX + "NO_BROWSER"}:
             raise SettingsError(f"{name} is not a setting; known: {', '.join(sorted(names))}")
     try:
-        settings = Settings()
+        return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         field = PREFIX + str(first["loc"][0]).upper()
         reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{field}: {reason}") from None
-    settings.experts()
-    return settings
 
 
 def study_secret(settings: Settings) -> bytes:

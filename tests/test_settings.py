@@ -36,8 +36,10 @@ def test_defaults_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MI_ARENA_SECRET", "short"),
         ("MI_ARENA_PAIRS", ","),
         ("MI_ARENA_PAIRS", "demo,demo"),
-        ("MI_ARENA_EXPERT_CODES", "no-colon"),
-        ("MI_ARENA_EXPERT_CODES", "name:short"),
+        ("MI_ARENA_ADMIN_CODE", ""),
+        ("MI_ARENA_ADMIN_CODE", "elevenchars"),
+        ("MI_ARENA_ADMIN_CODE", "  elevenchars   "),
+        ("MI_ARENA_ADMIN_CODE", "- - - - - - - - - - -"),
         ("MI_ARENA_PROT", "7860"),
     ],
 )
@@ -64,10 +66,18 @@ def test_a_wrong_one_stops_the_app_without_a_traceback() -> None:
 
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MI_ARENA_SECRET", "sixteen characters and more")
-    monkeypatch.setenv("MI_ARENA_EXPERT_CODES", "ada:long-enough-code")
+    monkeypatch.setenv("MI_ARENA_ADMIN_CODE", "long-enough-code")
     settings = load_settings()
     assert "sixteen" not in repr(settings) and "long-enough" not in repr(settings)
-    assert settings.experts() == {"long-enough-code": "ada"}
+    assert settings.admin_code is not None
+    assert settings.admin_code.get_secret_value() == "long-enough-code"
+
+
+def test_a_wrong_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MI_ARENA_ADMIN_CODE", "too-short")
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert "too-short" not in str(raised.value)
 
 
 def test_a_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Who is asking: pseudonyms of raters, roles, sign-in by invite code."""
+"""Who is asking: pseudonyms of raters, roles, sign-in by personal invite codes."""

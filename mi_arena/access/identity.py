@@ -1,28 +1,32 @@
 """From what a browser holds to a pseudonym and a role.
 
-The browser holds an opaque rater token, and an expert's sign-in token if there is one; both are
+The browser holds an opaque rater token, and a member's sign-in token if there is one; both are
 untrusted input. What is stored is a keyed hash, so that records name nobody and a leaked record
 can't be turned back into a token.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["public", "expert"]
+from mi_arena.access.keyed import keyed_by
+from mi_arena.access.members import Members
+
+Role = Literal["public", "expert", "admin"]
 TOKEN_BYTES = 24
+PSEUDONYM_LENGTH = 24
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who acts, as far as the records may know."""
+    """Who acts. The records know the pseudonym and the role; ``member`` stays out of them."""
 
     rater: str
     role: Role
+    member: str | None = None
+    """The member's id; ``None`` for the public."""
 
 
 def new_token() -> str:
@@ -31,40 +35,29 @@ def new_token() -> str:
 
 
 class Identities:
-    """Knows the study's secret and its invite codes; holds no state of its own."""
+    """Knows the study's secret and asks who its members are; holds no state of its own."""
 
-    def __init__(self, secret: bytes, experts: dict[str, str]):
-        """``experts``: invite code -> name."""
-        self._secret = secret
-        self._experts = experts
+    def __init__(self, secret: bytes, members: Members | None = None):
+        """Without ``members`` nobody can sign in."""
+        self.keyed = keyed_by(secret)
+        """``keyed(purpose, text)``: HMAC-SHA256 under the study's secret, hex."""
+        self.members = members
 
-    def of(self, rater_token: str, expert_token: str | None = None) -> Identity:
-        """The identity behind a browser's tokens; a wrong expert token makes it public."""
-        name = self._expert_name(expert_token) if expert_token else None
-        if name is not None:
-            return Identity(self.keyed("expert", name)[:24], "expert")
-        return Identity(self.keyed("rater", rater_token)[:24], "public")
+    def of(self, rater_token: str, member_token: str | None = None) -> Identity:
+        """The identity behind a browser's tokens; a wrong or ended sign-in makes it public.
+
+        Raises ``Unreadable`` when there is a sign-in token and the store can't be asked: nobody's
+        role is guessed.
+        """
+        member = self.members.holder(member_token) if self.members and member_token else None
+        if member is None:
+            return Identity(self._pseudonym("rater", rater_token), "public")
+        return Identity(self._pseudonym(member.role, member.member), member.role, member.member)
 
     def sign_in(self, code: str) -> str | None:
         """The sign-in token for an invite code, or ``None`` when it is no code."""
-        found = None
-        for known in self._experts:
-            # Every code is compared, so that time tells nothing.
-            if hmac.compare_digest(known.encode(), code.strip().encode()):
-                found = known
-        return None if found is None else self._expert_token(found)
+        member = self.members.find(code) if self.members else None
+        return self.members.token(member.member) if self.members and member else None
 
-    def keyed(self, purpose: str, text: str) -> str:
-        """HMAC-SHA256 of ``text`` under the study's secret, hex, apart for each purpose."""
-        return hmac.new(self._secret, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()
-
-    def _expert_token(self, code: str) -> str:
-        # Bound to the code: replacing the code ends every sign-in made with it.
-        return self.keyed("expert-session", f"{self._experts[code]}\0{code}")
-
-    def _expert_name(self, token: str) -> str | None:
-        name = None
-        for code in self._experts:
-            if hmac.compare_digest(self._expert_token(code).encode(), token.encode()):
-                name = self._experts[code]
-        return name
+    def _pseudonym(self, purpose: str, text: str) -> str:
+        return self.keyed(purpose, text)[:PSEUDONYM_LENGTH]

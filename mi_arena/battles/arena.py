@@ -125,7 +125,7 @@ class Arena:
             )
 
     def sign_in(self, who: Identity, code: str) -> str:
-        """The sign-in token for an expert's invite code. Raises ``Refused``."""
+        """The sign-in token for a member's invite code. Raises ``Refused``."""
         self._not_too_fast(self._codes, who)
         token = self._identities.sign_in(code)
         if token is None:

@@ -36,6 +36,8 @@ Kind = Literal[
     "battle_ended",
     "judgement",
     "withdrawn",
+    "member_invited",
+    "member_revoked",
 ]
 Role = Literal["public", "expert", "admin"]
 Side = Literal["A", "B"]
@@ -226,6 +228,26 @@ class Withdrawn(Payload):
     receipt_hash: Short
 
 
+class MemberInvited(Payload):
+    """An admin made a personal invite code; of the code itself only a keyed hash is kept."""
+
+    kind = "member_invited"
+
+    member: Short
+    role: Literal["expert", "admin"]
+    label: Short | None = None
+    """What admins call this person; told to admins only and never released."""
+    code_hash: Sha256
+
+
+class MemberRevoked(Payload):
+    """A member's code and every sign-in made with it no longer count."""
+
+    kind = "member_revoked"
+
+    member: Short
+
+
 PAYLOADS: dict[Kind, type[Payload]] = {
     payload.kind: payload
     for payload in (
@@ -239,6 +261,8 @@ PAYLOADS: dict[Kind, type[Payload]] = {
         BattleEnded,
         Judgement,
         Withdrawn,
+        MemberInvited,
+        MemberRevoked,
     )
 }
 

@@ -21,7 +21,7 @@ class Session:
 
     rater: str = ""
     battle: str = ""
-    expert: str = ""
+    member: str = ""
     lang: Lang = "zh"
 
     @classmethod
@@ -34,7 +34,7 @@ class Session:
         return cls(
             rater=_token(kept.get("rater")) or new_token(),
             battle=_token(kept.get("battle")),
-            expert=_token(kept.get("expert")),
+            member=_token(kept.get("member")),
             lang=lang,
         )
 
@@ -46,7 +46,7 @@ class Session:
         return replace(self, **changes)
 
     def identity(self, identities: Identities) -> Identity:
-        return identities.of(self.rater, self.expert or None)
+        return identities.of(self.rater, self.member or None)
 
 
 def locale_of(request: gr.Request | None, lang: Lang) -> str:

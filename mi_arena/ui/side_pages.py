@@ -1,4 +1,4 @@
-"""The small pages: withdrawing a record, the experts' sign-in."""
+"""The small pages: withdrawing a record, the sign-in of experts and admins."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class WithdrawPage:
 
 
 class ExpertSignIn:
-    """An invite code in, an expert's session out; ``changed`` repaints the battle page."""
+    """An invite code in, a member's session out; ``changed`` repaints the battle page."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class ExpertSignIn:
 
     def words(self, session: Session) -> dict[Any, Any]:
         lang = session.lang
-        signed_in = session.identity(self.identities).role == "expert"
+        signed_in = session.identity(self.identities).role in ("expert", "admin")
         return {
             self.heading: f"## {say(lang, 'expert_title')}\n{say(lang, 'expert_lead')}",
             self.code: gr.update(label=say(lang, "expert_code")),
@@ -99,14 +99,17 @@ class ExpertSignIn:
         except Refused as refused:
             text = say(session.lang, f"refused_{refused.code}", **refused.values)
             return {self.outcome: note_html(text, "bad")}
-        session = session.with_(expert=token, battle="")
+        except Exception as error:
+            log.error("signing in failed: %s", type(error).__name__)
+            return {self.outcome: note_html(say(session.lang, "failed"), "bad")}
+        session = session.with_(member=token, battle="")
         return self.changed(session, request) | {
             self.code: "",
             self.outcome: note_html(say(session.lang, "expert_signed_in"), "good"),
         }
 
     def on_leave(self, stored: object, request: gr.Request) -> dict[Any, Any]:
-        session = Session.read(stored, request).with_(expert="", battle="")
+        session = Session.read(stored, request).with_(member="", battle="")
         return self.changed(session, request) | {
             self.outcome: note_html(say(session.lang, "expert_signed_out"), "good")
         }

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from mi_arena.access.identity import Identities, Identity
+from mi_arena.access.keyed import keyed_by
+from mi_arena.access.members import Members
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.engine.loading import LoadedPair, bytes_needed, load_pair
 from mi_arena.engine.local import LocalEngine
@@ -16,7 +18,20 @@ from mi_arena.pairs import Pair
 from mi_arena.records.store import EventStore
 
 SECRET = b"a secret for tests only"
-EXPERTS = {"invite-code-1": "expert-one"}
+
+
+def identities_over(store: EventStore) -> Identities:
+    """As the app makes them; ``members`` invites and revokes."""
+    return Identities(SECRET, members_of(store))
+
+
+def members_of(store: EventStore) -> Members:
+    return Members(store, keyed_by(SECRET))
+
+
+def public(token: str) -> Identity:
+    """A rater who is not signed in."""
+    return Identities(SECRET).of(token)
 
 
 def open_arena(folder: Path, pairs: list[Pair], rules: Rules | None = None) -> Arena:
@@ -25,9 +40,10 @@ def open_arena(folder: Path, pairs: list[Pair], rules: Rules | None = None) -> A
     residency: Residency[LoadedPair] = Residency(
         int(GB), lambda name: bytes_needed(by_id[name], 2), lambda name: load_pair(by_id[name])
     )
+    store = EventStore(folder / "events.sqlite", busy_timeout=1)
     return Arena(
-        EventStore(folder / "events.sqlite", busy_timeout=1),
-        Identities(SECRET, EXPERTS),
+        store,
+        identities_over(store),
         SECRET,
         by_id,
         {name: LocalEngine(name, residency, at_once=4) for name in by_id},
@@ -44,6 +60,6 @@ def arena(tmp_path: Path, tiny_pair: Pair) -> Iterator[Arena]:
 
 @pytest.fixture
 def rater(arena: Arena) -> Identity:
-    who = Identities(SECRET, EXPERTS).of("token-of-a-rater")
+    who = public("token-of-a-rater")
     arena.consent(who, "zh")
     return who

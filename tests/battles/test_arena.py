@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from mi_arena.access.identity import Identities, Identity
+from mi_arena.access.identity import Identity
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.battles.form import Answers
 from mi_arena.battles.live import LiveTurn, watch
 from mi_arena.battles.refusal import Refused
 from mi_arena.battles.state import replay
+from mi_arena.battles.tally import tally
 from mi_arena.battles.view import BattleView
 from mi_arena.engine.protocol import ARMS, Turn
 from mi_arena.pairs import Pair
 from mi_arena.records.events import ClientSaid, Event
 from mi_arena.records.results_query import battle_counts, judgement_rows
-from tests.battles.conftest import EXPERTS, SECRET, open_arena
+from mi_arena.study.results import Group, results_table
+from tests.battles.conftest import identities_over, members_of, open_arena, public
 from tests.conftest import make_pair
 
 TIMEOUT = 60
@@ -39,6 +42,12 @@ def refused(code: str) -> pytest.RaisesExc[Refused]:
 
 def started(arena: Arena, who: Identity) -> str:
     return arena.start(who, "smoking", None, "zh")
+
+
+def signed_in(arena: Arena, role: Literal["expert", "admin"]) -> Identity:
+    """Somebody newly invited, who then signed in as from a page."""
+    code = members_of(arena.store).invite(role).code
+    return identities_over(arena.store).of("t", arena.sign_in(public("t"), code))
 
 
 def epoch_of(arena: Arena) -> str:
@@ -144,7 +153,7 @@ def test_judging_waits_for_the_rounds_and_for_the_replies(arena: Arena, rater: I
 
 def test_somebody_elses_battle_is_neither_seen_nor_changed(arena: Arena, rater: Identity) -> None:
     token = started(arena, rater)
-    other = Identities(SECRET, EXPERTS).of("another-token")
+    other = public("another-token")
     before = arena.store.count()
     for act in (
         lambda: arena.view(other, token),
@@ -161,7 +170,7 @@ def test_somebody_elses_battle_is_neither_seen_nor_changed(arena: Arena, rater: 
 
 def test_no_consent_no_battle(arena: Arena) -> None:
     with refused("no_consent"):
-        started(arena, Identities(SECRET, {}).of("newcomer"))
+        started(arena, public("newcomer"))
 
 
 def test_danger_stops_both_sides_and_marks_the_battle(arena: Arena, rater: Identity) -> None:
@@ -187,7 +196,7 @@ def test_a_receipt_withdraws_once_and_from_any_browser(arena: Arena, rater: Iden
     arena.judge(rater, token, Answers(overall="B"))
     receipt = arena.view(rater, token).receipt
     assert receipt
-    elsewhere = Identities(SECRET, {}).of("another browser")
+    elsewhere = public("another browser")
     with refused("bad_receipt"):
         arena.withdraw(elsewhere, "WRONGCODE234")
     arena.withdraw(elsewhere, f" {receipt.lower()[:4]}-{receipt.lower()[4:]} ")
@@ -197,9 +206,7 @@ def test_a_receipt_withdraws_once_and_from_any_browser(arena: Arena, rater: Iden
 
 
 def test_experts_see_no_reveal_before_the_epoch_closes(arena: Arena) -> None:
-    identities = Identities(SECRET, EXPERTS)
-    token = arena.sign_in(identities.of("t"), "invite-code-1")
-    expert = identities.of("t", token)
+    expert = signed_in(arena, "expert")
     assert expert.role == "expert"
     arena.consent(expert, "zh")
     battle = started(arena, expert)
@@ -211,9 +218,45 @@ def test_experts_see_no_reveal_before_the_epoch_closes(arena: Arena) -> None:
     assert arena.view(expert, battle).reveal is not None
 
 
-def test_a_wrong_invite_code_is_no_sign_in(arena: Arena, rater: Identity) -> None:
+def test_an_admins_judgement_is_in_no_table_of_the_public_or_of_experts(arena: Arena) -> None:
+    for who in (signed_in(arena, "admin"), signed_in(arena, "expert"), public("t")):
+        arena.consent(who, "zh")
+        battle = started(arena, who)
+        talk(arena, who, battle, "我想戒烟", "可是压力大")
+        arena.judge(who, battle, Answers(overall="A"))
+    epoch = epoch_of(arena)
+    rows, counts = judgement_rows(arena.store, epoch), battle_counts(arena.store, epoch)
+    assert sorted(row.role for row in rows) == ["admin", "expert", "public"]
+    groups: tuple[Group, ...] = ("public", "expert")
+    for role in groups:
+        table = results_table(rows, counts, epoch=epoch, role=role, minimum=1)
+        assert (table.judgements, table.raters, table.battles) == (1, 1, 1)
+    assert tally(arena.store, epoch).judgements == 1
+
+
+def test_a_revoked_expert_can_go_on_with_nothing(arena: Arena) -> None:
+    identities, members = identities_over(arena.store), members_of(arena.store)
+    invite = members.invite("expert")
+    session = arena.sign_in(public("t"), invite.code)
+    expert = identities.of("t", session)
+    arena.consent(expert, "zh")
+    battle = started(arena, expert)
+    members.revoke(invite.member)
+    with refused("not_yours"):
+        arena.view(identities.of("t", session), battle)
     with refused("bad_receipt"):
-        arena.sign_in(rater, "invite-code-2")
+        arena.sign_in(public("t"), invite.code)
+
+
+def test_a_wrong_invite_code_is_no_sign_in_and_guessing_is_slowed(
+    arena: Arena, rater: Identity
+) -> None:
+    code = members_of(arena.store).invite("admin").code
+    for _ in range(6):
+        with refused("bad_receipt"):
+            arena.sign_in(rater, "K7QM-2XWD-9HTR-4VAN")
+    with refused("too_fast"):
+        arena.sign_in(rater, code)
 
 
 def test_ordinals_count_a_raters_judgements(arena: Arena, rater: Identity) -> None:
@@ -233,7 +276,7 @@ def test_stopping_keeps_what_was_said_and_ends_soon(
     )
     arena = open_arena(tmp_path, [endless])
     try:
-        who = Identities(SECRET, {}).of("t")
+        who = public("t")
         arena.consent(who, "zh")
         token = started(arena, who)
         arena.say(who, token, "我想戒烟")
@@ -249,7 +292,7 @@ def test_stopping_keeps_what_was_said_and_ends_soon(
 
 
 def test_a_restart_brings_battle_and_epoch_back(tmp_path: Path, tiny_pair: Pair) -> None:
-    who = Identities(SECRET, {}).of("t")
+    who = public("t")
     arena = open_arena(tmp_path, [tiny_pair])
     arena.consent(who, "zh")
     token = started(arena, who)
@@ -271,7 +314,7 @@ def test_a_restart_brings_battle_and_epoch_back(tmp_path: Path, tiny_pair: Pair)
 
 
 def test_a_turn_cut_off_by_a_crash_can_be_tried_again(tmp_path: Path, tiny_pair: Pair) -> None:
-    who = Identities(SECRET, {}).of("t")
+    who = public("t")
     arena = open_arena(tmp_path, [tiny_pair])
     try:
         arena.consent(who, "zh")
@@ -295,7 +338,7 @@ def test_a_turn_cut_off_by_a_crash_can_be_tried_again(tmp_path: Path, tiny_pair:
 
 
 def test_another_decoding_is_another_epoch(tmp_path: Path, pair_folders: tuple[Path, Path]) -> None:
-    who = Identities(SECRET, {}).of("t")
+    who = public("t")
     for tokens in (24, 24, 25):
         pair = make_pair(*pair_folders, decoding={"max_new_tokens": tokens, "temperature": 0})
         arena = open_arena(tmp_path, [pair])
@@ -343,7 +386,7 @@ def test_a_hammering_client_is_slowed(tmp_path: Path, tiny_pair: Pair) -> None:
         tmp_path, [tiny_pair], Rules(turns_per_minute=2, turns_per_minute_in_all=100)
     )
     try:
-        who = Identities(SECRET, {}).of("t")
+        who = public("t")
         arena.consent(who, "zh")
         token = started(arena, who)
         talk(arena, who, token, "一", "二")
@@ -400,7 +443,7 @@ def test_epochs_of_all_pairs_open_together(tmp_path: Path, pair_folders: tuple[P
         assert arena.store.count("epoch_opened") == 2
         for event in list(arena.store.events("epoch_opened")):
             arena.epochs.close(event.epoch or "")
-        who = Identities(SECRET, {}).of("t")
+        who = public("t")
         arena.consent(who, "zh")
         started(arena, who)
         assert arena.store.count("epoch_opened") == 4

@@ -77,6 +77,13 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
         "confidence": 5,
     },
     "withdrawn": {"battle": "b", "receipt_hash": "r"},
+    "member_invited": {
+        "member": "0a1b2c3d",
+        "role": "expert",
+        "label": "王医生",
+        "code_hash": "d" * 64,
+    },
+    "member_revoked": {"member": "0a1b2c3d"},
 }
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.pairs import Pair
 from mi_arena.ui.pages import build, launch_options
-from tests.battles.conftest import EXPERTS, SECRET, open_arena
+from tests.battles.conftest import identities_over, open_arena
 from tests.conftest import make_pair
 from tests.ports import free_port
 
@@ -36,7 +35,7 @@ class Site:
 def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, object]:
     rules = Rules(turns_per_minute=1000, turns_per_minute_in_all=10_000)
     arena = open_arena(folder, pairs, rules)
-    app = build(arena, Identities(SECRET, EXPERTS), minimum_n)
+    app = build(arena, identities_over(arena.store), minimum_n)
     app.queue(api_open=False)
     _, url, _ = app.launch(
         **launch_options(),

@@ -1,0 +1,194 @@
+"""Experts and admins: who was invited, who still is, and whose a code or a sign-in token is.
+
+Everything is derived from the event log, which holds a keyed hash of each code and never the code.
+Members are asked about by every handler, so an answer costs one look into an index; a revocation
+by another process holds from the next question on.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from pydantic import ValidationError
+
+from mi_arena.access.codes import new_code, normalised
+from mi_arena.access.keyed import Keyed
+from mi_arena.records.events import Event, MemberInvited, MemberRevoked
+from mi_arena.records.store import EventStore, Transaction
+
+MemberRole = Literal["expert", "admin"]
+_Kind = Literal["member_invited", "member_revoked"]
+
+ENVIRONMENT = "environment"
+"""The built-in admin whose code is the setting ``MI_ARENA_ADMIN_CODE``."""
+
+# INDEXED BY: without statistics SQLite might walk back over all later events instead.
+_LATEST = """
+SELECT max(seq) FROM events INDEXED BY events_by_kind
+WHERE kind IN ('member_invited', 'member_revoked')
+"""
+_TOKEN = re.compile(r"([a-z0-9]{1,32})\.([0-9a-f]{64})")
+
+
+class AccessError(ValueError):
+    """An invitation or revocation that can't be made; the message is one line for an admin."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """An expert or admin, as an admin may see them. Everyone else sees a pseudonym."""
+
+    member: str
+    role: MemberRole
+    label: str | None
+    """What the admin calls them; for admins only."""
+    invited_at: datetime | None
+    """``None`` for the admin of the environment, whom nobody invited."""
+    revoked: bool = False
+
+
+@dataclass(frozen=True)
+class Invite:
+    """A new member and their code, which can't be told a second time."""
+
+    member: str
+    role: MemberRole
+    code: str = field(repr=False)
+    label: str | None
+
+
+@dataclass(frozen=True)
+class _Kept:
+    member: Member
+    code_hash: str
+
+
+class Members:
+    """The members of one study. Any number of threads and processes may ask and change."""
+
+    def __init__(self, store: EventStore, keyed: Keyed, admin_code: str | None = None):
+        """``admin_code``: the code of the built-in admin, if there is one."""
+        self._store, self._keyed = store, keyed
+        self._built_in: dict[str, _Kept] = {}
+        if admin_code is not None:
+            admin = Member(ENVIRONMENT, "admin", None, None)
+            self._built_in[ENVIRONMENT] = _Kept(admin, self._hash(admin_code))
+        # Replaced whole, never changed in place: threads need no lock.
+        self._seen: tuple[int, Mapping[str, _Kept]] = (0, self._built_in)
+
+    def invite(self, role: str, label: str | None = None) -> Invite:
+        """Make a member and their code; stored when this returns.
+
+        Raises ``AccessError`` for another role or an overlong label, ``NotStored`` when the store
+        failed.
+        """
+        code, label = new_code(), " ".join((label or "").split()) or None
+        with self._store.transaction() as transaction:
+            taken = _names(transaction, "member_invited")
+            while (member := secrets.token_hex(4)) in taken:
+                pass
+            try:
+                invited = MemberInvited.model_validate(
+                    {
+                        "member": member,
+                        "role": role,
+                        "label": label,
+                        "code_hash": self._hash(code),
+                    }
+                )
+            except ValidationError as error:
+                wrong = error.errors(include_input=False)[0]
+                raise AccessError(f"{wrong['loc'][0]}: {wrong['msg']}") from None
+            transaction.append(Event.of(invited, role="admin"))
+        return Invite(member, invited.role, code, invited.label)
+
+    def revoke(self, member: str) -> None:
+        """End a member's code and every sign-in made with it, from now on and for good.
+
+        Raises ``AccessError`` for somebody unknown or already revoked, ``NotStored`` when the
+        store failed.
+        """
+        if member == ENVIRONMENT:
+            raise AccessError(
+                f"member {member} is the holder of MI_ARENA_ADMIN_CODE; "
+                "change that setting and restart the app"
+            )
+        with self._store.transaction() as transaction:
+            if member not in _names(transaction, "member_invited"):
+                raise AccessError(f"no member {member!r}; `list` names them")
+            if member in _names(transaction, "member_revoked"):
+                raise AccessError(f"member {member!r} is revoked already")
+            transaction.append(Event.of(MemberRevoked(member=member), role="admin"))
+
+    def all(self) -> list[Member]:
+        """Everyone ever invited, in that order; without the admin of the environment."""
+        return [kept.member for name, kept in self._current().items() if name not in self._built_in]
+
+    def find(self, code: str) -> Member | None:
+        """The member whose code this is, however it was typed; ``None`` if nobody's."""
+        wanted, found = self._hash(code), None
+        for kept in self._current().values():
+            # Every code is compared, so that time tells nothing.
+            if hmac.compare_digest(kept.code_hash, wanted) and not kept.member.revoked:
+                found = kept.member
+        return found
+
+    def token(self, member: str) -> str | None:
+        """What a member's browser holds once they have signed in; ``None`` for nobody.
+
+        Bound to the code: it ends with it.
+        """
+        kept = self._current().get(member)
+        return None if kept is None or kept.member.revoked else self._token(kept)
+
+    def holder(self, token: str) -> Member | None:
+        """The member who signed in with this token, unless it is forged or they are revoked."""
+        parts = _TOKEN.fullmatch(token)
+        kept = self._current().get(parts[1]) if parts else None
+        if kept is None or not hmac.compare_digest(self._token(kept).encode(), token.encode()):
+            return None
+        return None if kept.member.revoked else kept.member
+
+    def _hash(self, code: str) -> str:
+        return self._keyed("invite", normalised(code))
+
+    def _token(self, kept: _Kept) -> str:
+        name = kept.member.member
+        return f"{name}.{self._keyed('member-session', f'{name}:{kept.code_hash}')}"
+
+    def _current(self) -> Mapping[str, _Kept]:
+        """Members by id, as the store has them now."""
+        with self._store.reading() as connection:
+            latest = connection.exec_driver_sql(_LATEST).scalar() or 0
+        seen, members = self._seen
+        if latest > seen:
+            members = self._read()
+            self._seen = (latest, members)
+        return members
+
+    def _read(self) -> Mapping[str, _Kept]:
+        members = dict(self._built_in)
+        for event in self._store.events("member_invited"):
+            invited = event.payload
+            assert isinstance(invited, MemberInvited)
+            member = Member(invited.member, invited.role, invited.label, event.created_at)
+            members[invited.member] = _Kept(member, invited.code_hash)
+        for name in _names(self._store, "member_revoked"):
+            kept = members[name]
+            members[name] = replace(kept, member=replace(kept.member, revoked=True))
+        return members
+
+
+def _names(source: EventStore | Transaction, kind: _Kind) -> set[str]:
+    """The ids in all events of this kind."""
+    return {
+        event.payload.member
+        for event in source.events(kind)
+        if isinstance(event.payload, MemberInvited | MemberRevoked)
+    }
