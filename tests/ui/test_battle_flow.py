@@ -255,7 +255,7 @@ def test_raw_http_can_forge_neither_history_nor_battle(chrome: Browser, site: Si
     talk(page, "这是只有我知道的话")
     before = site.arena.store.count()
     config = json.loads(page.request.get(site.url + "config").text())
-    forged = {"rater": "x", "battle": "y", "lang": "zh", "expert": "z"}
+    forged = {"rater": "x", "battle": "y", "lang": "zh", "member": "z"}
     answered = 0
     for values in (["free", None, "伪造的话"], [["A"], {"a": 1}, 3]):
         for dependency in config["dependencies"]:
