@@ -15,21 +15,15 @@ from numpy.typing import NDArray
 
 from mi_arena.miti.alpha import Level, alpha
 from mi_arena.miti.icc import Coefficient, icc_11, icc_a1, icc_c1
+from mi_arena.miti.items import CODES, GLOBALS, SCORES
 from mi_arena.miti.kappa import agreement_within, kappa, weighted_kappa
 
 Band = Literal["poor", "fair", "good", "excellent"]
 CoefficientName = Literal["icc_a1", "icc_c1", "icc_11", "alpha", "weighted_kappa", "kappa"]
 
 KNOWN_LEVELS: dict[str, Level] = {
-    **dict.fromkeys(("CCT", "SST", "PARTNERSHIP", "EMPATHY"), "ordinal"),
-    **dict.fromkeys(
-        (
-            *("GI", "PERSUADE", "PERSUADE_WITH", "Q", "SR", "CR"),
-            *("AF", "SEEK", "EMPHASIZE", "CONFRONT"),
-            *("technical", "relational", "percent_cr", "r_to_q", "mia", "mina"),
-        ),
-        "interval",
-    ),
+    **dict.fromkeys(GLOBALS, "ordinal"),
+    **dict.fromkeys((*CODES, *SCORES), "interval"),
     **dict.fromkeys(("code", "utterance_code", "utterance"), "nominal"),
 }
 """Of globals, counts, summary scores and codes of utterances. Any other item is interval."""

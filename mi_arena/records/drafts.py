@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from mi_arena.records.store import NotStored, Unreadable
+from mi_arena.records.store import NotStored, Unreadable, cause_of
 
 DRAFTS_NAME = "drafts.sqlite"
 """The file's name inside the data directory (``MI_ARENA_DATA``)."""
@@ -110,15 +110,11 @@ class Drafts:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise Unreadable(f"the drafts {self.path} cannot be read: {_cause(error)}") from None
+            raise Unreadable(f"the drafts {self.path} cannot be read: {cause_of(error)}") from None
 
     @contextmanager
     def _failing_as_not_stored(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise NotStored(f"the draft was not saved: {_cause(error)}") from None
-
-
-def _cause(error: Exception) -> str:
-    return getattr(error, "sqlite_errorname", None) or type(error).__name__
+            raise NotStored(f"the draft was not saved: {cause_of(error)}") from None

@@ -405,7 +405,7 @@ def _primary_code(error: BaseException) -> int | None:
     return None if code is None else code & 0xFF
 
 
-def _cause(error: BaseException) -> str:
+def cause_of(error: BaseException) -> str:
     """Why SQLite refused, in words and without any of the values it was given."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
@@ -420,7 +420,7 @@ def _failing_as(kind: type[StoreError], what: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise kind(f"{what}: {_cause(error)}") from None
+        raise kind(f"{what}: {cause_of(error)}") from None
 
 
 @contextmanager
@@ -432,4 +432,4 @@ def _failing_as_not_stored(what: str) -> Iterator[None]:
         if getattr(original, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
             columns = str(original).rpartition(": ")[2].replace("events.", "")
             raise AlreadyStored(f"{what} not stored: there is one with this {columns}") from None
-        raise NotStored(f"{what} not stored: {_cause(error)}") from None
+        raise NotStored(f"{what} not stored: {cause_of(error)}") from None

@@ -98,6 +98,7 @@ def test_a_held_file_is_one_clear_line_without_content(drafts: Drafts) -> None:
     with pytest.raises(NotStored) as refused:
         drafts.put("ann", "one", Draft(1, "secret words"), replaces=0)
     holder.close()
+    assert "another process holds it" in str(refused.value)
     assert "secret" not in str(refused.value) and "\n" not in str(refused.value)
     assert drafts.get("ann", "one") == Draft(0, "kept")
 
