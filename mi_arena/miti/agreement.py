@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mi_arena.miti.alpha import Level, alpha
-from mi_arena.miti.icc import Coefficient, icc_11, icc_a1, icc_c1
+from mi_arena.miti.icc import icc_11, icc_a1, icc_c1
 from mi_arena.miti.items import CODES, GLOBALS, SCORES
 from mi_arena.miti.kappa import agreement_within, kappa, weighted_kappa
+from mi_arena.miti.ratings import Coefficient
 
 Band = Literal["poor", "fair", "good", "excellent"]
 CoefficientName = Literal["icc_a1", "icc_c1", "icc_11", "alpha", "weighted_kappa", "kappa"]

@@ -22,8 +22,8 @@ from mi_arena.miti.agreement import (
     agreement,
 )
 from mi_arena.miti.alpha import Level
-from mi_arena.miti.icc import Coefficient
-from mi_arena.miti.kappa import DRAWS, SEED
+from mi_arena.miti.bootstrap import DRAWS, SEED
+from mi_arena.miti.ratings import Coefficient
 
 COLUMNS = ("item", "target", "rater", "value")
 NAMES: dict[CoefficientName, str] = {

@@ -3,7 +3,7 @@
 A matrix of ratings in, a coefficient out. Knows nothing of items, files or MITI.
 
 After Krippendorff K, Computing Krippendorff's Alpha-Reliability (2011), sections C to E. Interval:
-the bootstrap over targets of `mi_arena.miti.kappa`, not Krippendorff's own over pairs.
+the bootstrap over targets of `mi_arena.miti.bootstrap`, not Krippendorff's own over pairs.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mi_arena.miti.icc import Coefficient, as_ratings, too_few_with_two, with_two_ratings
-from mi_arena.miti.kappa import ONE_CATEGORY, Matrix, bootstrapped, category_counts
+from mi_arena.miti.bootstrap import Matrix, bootstrapped
+from mi_arena.miti.kappa import ONE_CATEGORY, category_counts
+from mi_arena.miti.ratings import Coefficient, as_ratings, too_few_with_two, with_two_ratings
 
 Level = Literal["nominal", "ordinal", "interval"]
 

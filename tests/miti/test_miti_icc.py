@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 
-from mi_arena.miti.icc import Coefficient, icc_11, icc_a1, icc_c1
+from mi_arena.miti.icc import icc_11, icc_a1, icc_c1
+from mi_arena.miti.ratings import Coefficient
 
 NAN = float("nan")
 SHROUT_FLEISS = [

@@ -13,15 +13,15 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters
 from statsmodels.stats.inter_rater import fleiss_kappa as fleiss_of_statsmodels
 
-from mi_arena.miti.icc import Coefficient
+from mi_arena.miti.bootstrap import bootstrapped
 from mi_arena.miti.kappa import (
     agreement_within,
-    bootstrapped,
     cohen_kappa,
     fleiss_kappa,
     kappa,
     weighted_kappa,
 )
+from mi_arena.miti.ratings import Coefficient
 
 NAN = float("nan")
 Matrix = NDArray[np.float64]
