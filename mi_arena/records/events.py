@@ -25,6 +25,9 @@ from pydantic import (
     model_validator,
 )
 
+from mi_arena.dialogue import Message
+from mi_arena.miti.coding import Coding
+
 Kind = Literal[
     "epoch_opened",
     "epoch_closed",
@@ -38,6 +41,14 @@ Kind = Literal[
     "withdrawn",
     "member_invited",
     "member_revoked",
+    "battle_drawn",
+    "dialogue_imported",
+    "work_assigned",
+    "work_released",
+    "coding_submitted",
+    "match_judged",
+    "practice_bar_set",
+    "practice_done",
 ]
 Role = Literal["public", "expert", "admin"]
 Side = Literal["A", "B"]
@@ -49,9 +60,16 @@ MAX_TEXT = 8_000
 MAX_REPLY = 32_768
 """Characters kept of a reply: what the most tokens a turn may have can spell, and room to spare."""
 MAX_REASON = 2_000
+MAX_MESSAGES = 1_000
+"""Messages of an imported dialogue."""
 
 Short = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+Reason = Annotated[str, StringConstraints(max_length=MAX_REASON)]
+System = Annotated[
+    str, StringConstraints(pattern=r"^(base|base_prompted|tuned|reference|remote:\S{1,100})$")
+]
+"""What answered in an evaluation."""
 Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}){4,64}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 EventId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -190,33 +208,38 @@ class BattleEnded(Payload):
     reason: Literal["start_over", "crisis"]
 
 
-class Judgement(Payload):
-    """A rater's verdict on a battle, in sides as the rater saw them."""
+class Verdict(Payload):
+    """The judgement form as it was filled, in sides as the rater saw them."""
 
-    kind = "judgement"
-    needs = frozenset({"epoch", "rater"})
-
-    battle: Short
     overall: Overall
     scales: dict[MiPoint, Annotated[int, Field(strict=True, ge=-2, le=2)]] = Field(
         default_factory=dict
     )
     """The MI points that were answered, from -2 (A clearly better) to 2 (B clearly better)."""
-    reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] | None = None
+    reason: Reason | None = None
     guess: Side | None = None
     """Which side the rater took for the tuned one."""
     confidence: Annotated[int, Field(strict=True, ge=1, le=5)] | None = None
-    rounds: Count
-    ordinal: Ordinal
-    """1 for this rater's first judgement ever: one reveal teaches the style."""
     form_version: Short
-    receipt_hash: Short
 
     @model_validator(mode="after")
     def _confidence_is_in_a_guess(self) -> Self:
         if self.confidence is not None and self.guess is None:
             raise ValueError("a confidence needs a guess")
         return self
+
+
+class Judgement(Verdict):
+    """A rater's verdict on a battle of their own."""
+
+    kind = "judgement"
+    needs = frozenset({"epoch", "rater"})
+
+    battle: Short
+    rounds: Count
+    ordinal: Ordinal
+    """1 for this rater's first judgement ever: one reveal teaches the style."""
+    receipt_hash: Short
 
 
 class Withdrawn(Payload):
@@ -248,6 +271,131 @@ class MemberRevoked(Payload):
     member: Short
 
 
+class BattleDrawn(Payload):
+    """A judged battle became material for experts: two dialogues and the match of both."""
+
+    kind = "battle_drawn"
+    needs = frozenset({"epoch"})
+
+    battle: Short
+    match: Short
+    dialogues: dict[Side, Short]
+    """Opaque ids; what was said stays in the battle's own events."""
+
+    @field_validator("dialogues")
+    @classmethod
+    def _both(cls, dialogues: dict[Side, str]) -> dict[Side, str]:
+        if len(set(dialogues.values())) != 2:
+            raise ValueError("both sides' dialogues are drawn together")
+        return dialogues
+
+
+class DialogueImported(Payload):
+    """A dialogue from a file became material for experts."""
+
+    kind = "dialogue_imported"
+
+    dialogue: Short
+    """Opaque: a rater who knows the file cannot tell the dialogue by it."""
+    messages: list[Message] = Field(min_length=2, max_length=MAX_MESSAGES)
+    system: System
+    pair: Short
+    match: Short | None = None
+    topic: Short | None = None
+    lang: Short
+
+
+class WorkAssigned(Payload):
+    """A rater (of the envelope) is to code a dialogue or to judge a match."""
+
+    kind = "work_assigned"
+    needs = frozenset({"rater"})
+
+    assignment: Short
+    task: Literal["coding", "match"]
+    target: Short
+    """The dialogue's or the match's id."""
+
+
+class WorkReleased(Payload):
+    """What was assigned and not finished is no longer to be done by that rater."""
+
+    kind = "work_released"
+    needs = frozenset({"rater"})
+
+    assignment: Short
+
+
+class CodingSubmitted(Payload):
+    """A rater handed a coding in. A correction is another one, with the next revision."""
+
+    kind = "coding_submitted"
+    needs = frozenset({"rater"})
+
+    coding: Short
+    revision: Ordinal
+    source: Literal["assigned", "self", "adjudicated", "judge"]
+    dialogue: Short
+    assignment: Short | None = None
+    battle: Short | None = None
+    side: Side | None = None
+    """Of a battle that its own rater coded (``self``)."""
+    trained: bool
+    """Whether the rater had passed practice when this was handed in."""
+    form: Literal["full", "quick"]
+    filled: Coding
+    reason: Reason | None = None
+    """Why an adjudicated coding says what it says."""
+
+    @model_validator(mode="after")
+    def _knows_where_it_comes_from(self) -> Self:
+        needed = {
+            "assigned": ("assignment",),
+            "self": ("battle", "side"),
+            "adjudicated": ("reason",),
+            "judge": (),
+        }[self.source]
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a coding that is {self.source} needs {' and '.join(missing)}")
+        return self
+
+
+class MatchJudged(Verdict):
+    """A rater's verdict on a match that was assigned to them."""
+
+    kind = "match_judged"
+    needs = frozenset({"rater"})
+
+    assignment: Short
+    match: Short
+    a_dialogue: Short
+    """Which of the two stood on side A."""
+
+
+class PracticeBarSet(Payload):
+    """An admin said what passing practice takes, from now on."""
+
+    kind = "practice_bar_set"
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Of a vignette's utterances that must carry the known code."""
+    globals_within: Annotated[int, Field(strict=True, ge=0, le=4)]
+    """How far each global may lie from the known one."""
+    vignettes: Annotated[int, Field(strict=True, ge=1, le=10)]
+    """How many vignettes must be passed."""
+
+
+class PracticeDone(Payload):
+    """A rater coded a vignette whose codes are known; what they were told is derived from this."""
+
+    kind = "practice_done"
+    needs = frozenset({"rater"})
+
+    vignette: Short
+    filled: Coding
+
+
 PAYLOADS: dict[Kind, type[Payload]] = {
     payload.kind: payload
     for payload in (
@@ -263,6 +411,14 @@ PAYLOADS: dict[Kind, type[Payload]] = {
         Withdrawn,
         MemberInvited,
         MemberRevoked,
+        BattleDrawn,
+        DialogueImported,
+        WorkAssigned,
+        WorkReleased,
+        CodingSubmitted,
+        MatchJudged,
+        PracticeBarSet,
+        PracticeDone,
     )
 }
 

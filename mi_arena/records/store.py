@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -40,7 +40,7 @@ from mi_arena.records.events import Event, Kind
 
 DATABASE_NAME = "events.sqlite"
 """The file's name inside the data directory (``MI_ARENA_DATA``)."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0
 _PAGE = 1_000
 
@@ -69,12 +69,18 @@ class Where(TypedDict, total=False):
     rater: str | None
 
 
+Kinds = Kind | Collection[Kind]
+"""One kind, or several."""
+
+
 # Copied out of the payload for constraints and joins. Real columns and not generated ones: SQLite
 # 3.40 does not answer a query from an index alone when its columns are generated, and opening
 # 200,000 payloads takes seconds.
 _LIFTED_TEXTS = ("battle", "pair", "topic", "tuned_side", "overall", "guess", "receipt_hash")
 _LIFTED_NUMBERS = ("round", "allocation_index", "ordinal")
-_LIFTED = _LIFTED_TEXTS + _LIFTED_NUMBERS
+_SINCE_SCHEMA_2 = {"dialogue": Text, "assignment": Text, "coding": Text, "revision": Integer}
+"""Columns that a store of schema 1 lacks; none of its events has anything to put there."""
+_LIFTED = (*_LIFTED_TEXTS, *_LIFTED_NUMBERS, *_SINCE_SCHEMA_2)
 
 _metadata = MetaData()
 
@@ -91,6 +97,7 @@ events_table = Table(
     Column("payload", Text, nullable=False),
     *(Column(name, Text) for name in _LIFTED_TEXTS),
     *(Column(name, Integer) for name in _LIFTED_NUMBERS),
+    *(Column(name, type_) for name, type_ in _SINCE_SCHEMA_2.items()),
     sqlite_autoincrement=True,
 )
 _columns = events_table.c
@@ -110,6 +117,12 @@ _one("one_allocation", "battle_started", _columns.epoch, _columns.allocation_ind
 _one("one_withdrawn", "withdrawn", _columns.battle)
 _one("one_epoch_opened", "epoch_opened", _columns.epoch)
 _one("one_epoch_closed", "epoch_closed", _columns.epoch)
+_one("one_battle_drawn", "battle_drawn", _columns.battle)
+_one("one_dialogue_imported", "dialogue_imported", _columns.dialogue)
+_one("one_work_assigned", "work_assigned", _columns.assignment)
+_one("one_work_released", "work_released", _columns.assignment)
+_one("one_coding_revision", "coding_submitted", _columns.coding, _columns.revision)
+_one("one_match_judged", "match_judged", _columns.assignment)
 Index("events_by_battle", _columns.battle)
 Index("events_by_rater", _columns.rater, _columns.kind)
 Index("events_by_time", _columns.created_at)
@@ -168,7 +181,7 @@ class Transaction:
         return [self.append(one) for one in new]
 
     def events(
-        self, kind: Kind | None = None, *, after_seq: int = 0, **where: Unpack[Where]
+        self, kind: Kinds | None = None, *, after_seq: int = 0, **where: Unpack[Where]
     ) -> Iterator[Event]:
         """The events that fit, in the order in which they were appended."""
         chosen = _chosen(select(*_told), kind, where).order_by(_columns.seq)
@@ -182,7 +195,7 @@ class Transaction:
                 return
             after_seq = page[-1].seq
 
-    def count(self, kind: Kind | None = None, **where: Unpack[Where]) -> int:
+    def count(self, kind: Kinds | None = None, **where: Unpack[Where]) -> int:
         return _count(self._connection, kind, where)
 
 
@@ -272,7 +285,7 @@ class EventStore:
             yield connection
 
     def numbered(
-        self, kind: Kind | None = None, *, after_seq: int = 0, **where: Unpack[Where]
+        self, kind: Kinds | None = None, *, after_seq: int = 0, **where: Unpack[Where]
     ) -> Iterator[tuple[int, Event]]:
         """Like ``events``, each with its number, from which a later reading can go on.
 
@@ -295,13 +308,13 @@ class EventStore:
             after_seq = page[-1].seq if len(page) == _PAGE else last
 
     def events(
-        self, kind: Kind | None = None, *, after_seq: int = 0, **where: Unpack[Where]
+        self, kind: Kinds | None = None, *, after_seq: int = 0, **where: Unpack[Where]
     ) -> Iterator[Event]:
         """The events that fit, in the order in which they were appended."""
         for _, stored in self.numbered(kind, after_seq=after_seq, **where):
             yield stored
 
-    def count(self, kind: Kind | None = None, **where: Unpack[Where]) -> int:
+    def count(self, kind: Kinds | None = None, **where: Unpack[Where]) -> int:
         """How many events fit."""
         with self.reading() as connection:
             return _count(connection, kind, where)
@@ -320,13 +333,18 @@ class EventStore:
                 f"the record store {self.path} has schema {version}, this MI Arena knows up to "
                 f"{SCHEMA_VERSION}: start the newer MI Arena that wrote it"
             )
-        if read_only:
+        if read_only and version == 0:
             raise Unreadable(f"{self.path} is not a record store of MI Arena")
+        if read_only:
+            return  # what is told of an event stands in columns that every schema has
         self._switch_to_wal()
         with self._writer.begin() as connection:
-            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version == 0:
                 _metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version == 1:
+                _bring_to_schema_2(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _version(self) -> int:
         with self._engine.begin() as connection:
@@ -356,14 +374,26 @@ class EventStore:
         return f"waited {self._busy_timeout:g} s"
 
 
-def _chosen(statement: Select[Any], kind: Kind | None, where: Where) -> Select[Any]:
-    wanted = {"kind": kind, **where}
+def _bring_to_schema_2(connection: Connection) -> None:
+    """The columns and indexes of a later MI Arena; no event is touched."""
+    for name, type_ in _SINCE_SCHEMA_2.items():
+        connection.exec_driver_sql(f"ALTER TABLE events ADD COLUMN {name} {type_.__name__.upper()}")
+    for index in events_table.indexes:
+        index.create(connection, checkfirst=True)
+
+
+def _chosen(statement: Select[Any], kind: Kinds | None, where: Where) -> Select[Any]:
+    if isinstance(kind, str):
+        # Not IN with one: the partial indexes are found by equality only.
+        statement = statement.where(_columns.kind == kind)
+    elif kind is not None:
+        statement = statement.where(_columns.kind.in_(kind))
     return statement.where(
-        *(_columns[name] == value for name, value in wanted.items() if value is not None)
+        *(_columns[name] == value for name, value in where.items() if value is not None)
     )
 
 
-def _count(connection: Connection, kind: Kind | None, where: Where) -> int:
+def _count(connection: Connection, kind: Kinds | None, where: Where) -> int:
     statement = _chosen(select(func.count()).select_from(events_table), kind, where)
     return int(connection.execute(statement).scalar_one())
 

@@ -32,6 +32,21 @@ JUDGEMENT: dict[str, Any] = {
     "form_version": "1",
     "receipt_hash": "r",
 }
+FILLED: dict[str, Any] = {
+    "change_goal": "戒烟",
+    "globals": {"CCT": 3},
+    "volleys": ({"utterances": ({"text": "您想戒烟吗？", "code": "Q"},)},),
+}
+CODING: dict[str, Any] = {
+    "coding": "c",
+    "revision": 1,
+    "source": "assigned",
+    "dialogue": "d1",
+    "assignment": "w",
+    "trained": True,
+    "form": "full",
+    "filled": FILLED,
+}
 ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "epoch_opened": {
         "pair": "demo",
@@ -84,6 +99,32 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
         "code_hash": "d" * 64,
     },
     "member_revoked": {"member": "0a1b2c3d"},
+    "battle_drawn": {"battle": "b", "match": "m", "dialogues": {"A": "d1", "B": "d2"}},
+    "dialogue_imported": {
+        "dialogue": "d1",
+        "messages": [
+            {"role": "client", "content": "我想戒烟"},
+            {"role": "counselor", "content": "听起来这件事您想了很久。"},
+        ],
+        "system": "remote:gpt-4",
+        "pair": "demo",
+        "match": "m",
+        "topic": "smoking",
+        "lang": "zh",
+    },
+    "work_assigned": {"assignment": "w", "task": "coding", "target": "d1"},
+    "work_released": {"assignment": "w"},
+    "coding_submitted": CODING
+    | {"form": "quick", "filled": {"globals": {"CCT": 3}, "counts": {"Q": 2}}, "reason": "已讨论"},
+    "match_judged": {
+        "assignment": "w",
+        "match": "m",
+        "a_dialogue": "d1",
+        "overall": "A",
+        "form_version": "1",
+    },
+    "practice_bar_set": {"share": 0.7, "globals_within": 1, "vignettes": 2},
+    "practice_done": {"vignette": "v", "filled": FILLED},
 }
 
 
@@ -148,6 +189,15 @@ def test_frozen() -> None:
         ("judgement", JUDGEMENT | {"scales": {"empathy": 0.5}}, {}),
         ("judgement", JUDGEMENT | {"scales": {"charm": 1}}, {}),
         ("judgement", JUDGEMENT | {"confidence": 3}, {}),
+        ("battle_drawn", {"battle": "b", "match": "m", "dialogues": {"A": "d", "B": "d"}}, {}),
+        ("battle_drawn", {"battle": "b", "match": "m", "dialogues": {"A": "d"}}, {}),
+        ("work_assigned", {"assignment": "w", "task": "coding", "target": "d"}, {"rater": None}),
+        ("coding_submitted", CODING | {"revision": 0}, {}),
+        ("coding_submitted", CODING | {"assignment": None}, {}),
+        ("coding_submitted", CODING | {"source": "self"}, {}),
+        ("coding_submitted", CODING | {"source": "adjudicated"}, {}),
+        ("coding_submitted", CODING | {"filled": FILLED | {"counts": {"Q": 1}}}, {}),
+        ("practice_bar_set", {"share": 0, "globals_within": 1, "vignettes": 2}, {}),
         ("judgement", JUDGEMENT | {"guess": "A", "confidence": 6}, {}),
         ("judgement", JUDGEMENT | {"ordinal": 0}, {}),
         ("judgement", JUDGEMENT | {"reason": "x" * (MAX_REASON + 1)}, {}),

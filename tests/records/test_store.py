@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from mi_arena.miti.coding import Coding
 from mi_arena.records.events import (
+    BattleDrawn,
     BattleStarted,
     ClientSaid,
+    CodingSubmitted,
     EpochClosed,
     EpochOpened,
     Event,
@@ -19,6 +22,8 @@ from mi_arena.records.events import (
     Replied,
     Reply,
     Withdrawn,
+    WorkAssigned,
+    WorkReleased,
 )
 from mi_arena.records.store import SCHEMA_VERSION, AlreadyStored, EventStore, Unreadable
 
@@ -73,6 +78,28 @@ def opened() -> Event:
         pair="demo", fingerprint="a" * 64, served={}, nonce="00" * 8, seed_commitment="b" * 64
     )
     return event(beginning, rater=None)
+
+
+def coding(coding: str = "c", revision: int = 1) -> Event:
+    return event(
+        CodingSubmitted(
+            coding=coding,
+            revision=revision,
+            source="judge",
+            dialogue="d",
+            trained=False,
+            form="quick",
+            filled=Coding(counts={"Q": 1}),
+        )
+    )
+
+
+def drawn(battle: str, match: str) -> Event:
+    return event(BattleDrawn(battle=battle, match=match, dialogues={"A": "a", "B": "b"}))
+
+
+def assigned(assignment: str) -> Event:
+    return event(WorkAssigned(assignment=assignment, task="coding", target="d"))
 
 
 def withdrawn() -> Event:
@@ -134,6 +161,9 @@ def test_reads_many_pages_and_ends_at_what_was_there(
         (withdrawn(), withdrawn(), judgement()),
         (opened(), opened(), event(EpochClosed(reason="admin"))),
         (said(), None, replied()),
+        (coding(), coding(), coding(revision=2)),
+        (drawn("b", "1"), drawn("b", "2"), drawn("b2", "1")),
+        (assigned("w"), assigned("w"), event(WorkReleased(assignment="w"))),
     ],
 )
 def test_what_may_be_there_once(
@@ -240,6 +270,41 @@ def test_a_newer_schema_is_refused_in_one_line(store: EventStore, path: Path) ->
     with pytest.raises(Unreadable, match="newer MI Arena") as caught:
         EventStore(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def of_schema_1(tmp_path: Path) -> Path:
+    """A store as the first MI Arena left it: a consent, a battle, a judgement."""
+    path = tmp_path / "old.sqlite"
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        connection.executescript(Path(__file__).with_name("schema_1.sql").read_text())
+    return path
+
+
+def test_an_older_store_is_brought_up_to_date_with_all_its_events(
+    of_schema_1: Path, path: Path
+) -> None:
+    before = list(EventStore(of_schema_1, read_only=True).events())
+    assert [one.kind for one in before] == ["consent_given", "battle_started", "judgement"]
+    store = EventStore(of_schema_1)
+    assert list(store.events()) == before
+    handed_in = coding()
+    assert store.append(handed_in) == handed_in
+    with pytest.raises(AlreadyStored):
+        store.append(coding())
+    with pytest.raises(AlreadyStored):
+        store.append(judgement("b", "ann"))
+    assert schema(of_schema_1) == schema(EventStore(path).path)
+    assert list(EventStore(of_schema_1).events()) == [*before, handed_in]
+
+
+def schema(path: Path) -> set[str]:
+    """All tables, columns, indexes and triggers, but for how they are broken into lines."""
+    with sqlite3.connect(path) as connection:
+        told = connection.execute("SELECT name, sql FROM sqlite_master WHERE type != 'table'")
+        columns = connection.execute("SELECT name, type FROM pragma_table_info('events')")
+        version = connection.execute("PRAGMA user_version")
+        return {" ".join(str(row).split()) for query in (told, columns, version) for row in query}
 
 
 def test_a_row_that_is_no_event_is_named(store: EventStore) -> None:
