@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +37,17 @@ class Dialogue(BaseModel):
     lang: str = "zh"
     messages: list[Message]
     meta: dict[str, Any] = Field(default_factory=dict)
+
+
+def turns(messages: Iterable[Message]) -> list[tuple[Role, str]]:
+    """Who speaks and what, uninterrupted: messages of one role that follow each other are one.
+
+    Their texts are joined by a newline. A counsellor's turn is a volley.
+    """
+    return [
+        (role, "\n".join(message.content for message in run))
+        for role, run in groupby(messages, key=lambda message: message.role)
+    ]
 
 
 class BadLine(ValueError):

@@ -23,8 +23,10 @@ from mi_arena.engine.residency import GB, Residency, device_memory
 from mi_arena.engine.revisions import at_commits
 from mi_arena.engine.zero_gpu import ZeroGpuEngine, zero_gpu_call
 from mi_arena.pairs import Pair, RegistryError, choose, load_registry
+from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
 from mi_arena.settings import Settings, SettingsError, study_secret
+from mi_arena.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +36,13 @@ def serve(settings: Settings, on_space: bool) -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
-        arena, identities = open_arena(settings)
+        arena, identities, workspace = open_arena(settings)
     except (SettingsError, RegistryError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
     from mi_arena.ui.pages import build, launch_options
 
-    app = build(arena, identities, settings.minimum_n)
+    app = build(arena, identities, workspace, settings.minimum_n)
     app.queue(api_open=False, max_size=settings.queue_limit * 8 + 64)
     stopping = threading.Event()
 
@@ -64,15 +66,17 @@ def serve(settings: Settings, on_space: bool) -> int:
             file=sys.stderr,
         )
         arena.close()
+        workspace.close()
         return 2
     print(f"MI Arena: {address}", flush=True)
     stopping.wait()
     app.close(verbose=False)
     arena.close()
+    workspace.close()
     return 0
 
 
-def open_arena(settings: Settings) -> tuple[Arena, Identities]:
+def open_arena(settings: Settings) -> tuple[Arena, Identities, Workspace]:
     """Everything behind the pages. What can't be served yet is left out with a line on stderr."""
     registry = load_registry(settings.models)
     served, problems = choose(registry, settings.pairs)
@@ -91,7 +95,8 @@ def open_arena(settings: Settings) -> tuple[Arena, Identities]:
         turns_per_minute_in_all=settings.turns_per_minute_in_all,
     )
     usable = {name: pair for name, pair in pairs.items() if name in engines}
-    return Arena(store, identities, secret, usable, engines, rules), identities
+    workspace = Workspace(store, Drafts(Path(settings.data) / DRAFTS_NAME), identities)
+    return Arena(store, identities, secret, usable, engines, rules), identities, workspace
 
 
 def make_engines(

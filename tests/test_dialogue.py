@@ -5,11 +5,22 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mi_arena.dialogue import BadLine, Dialogue, Message, read_dialogues, write_dialogues
+from mi_arena.dialogue import (
+    BadLine,
+    Dialogue,
+    Message,
+    Role,
+    read_dialogues,
+    turns,
+    write_dialogues,
+)
 
 LINE = {
     "id": "a1",
@@ -94,3 +105,35 @@ def test_a_written_file_replaces_in_one_step(tmp_path: Path) -> None:
     assert write_dialogues(path, read_dialogues(path)) == 1
     assert json.loads(path.read_text(encoding="utf-8")) == LINE
     assert [p.name for p in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([], []),
+        ([("client", "a"), ("counselor", "b")], [("client", "a"), ("counselor", "b")]),
+        (
+            [("client", "a"), ("client", "b"), ("counselor", "c"), ("client", "d")],
+            [("client", "a\nb"), ("counselor", "c"), ("client", "d")],
+        ),
+        ([("counselor", "a"), ("counselor", ""), ("counselor", "b")], [("counselor", "a\n\nb")]),
+        (
+            [("system", "s"), ("client", "a"), ("system", "s"), ("client", "b")],
+            [("system", "s"), ("client", "a"), ("system", "s"), ("client", "b")],
+        ),
+    ],
+)
+def test_messages_of_one_role_in_a_row_are_one_turn(
+    said: list[tuple[Role, str]], expected: list[tuple[Role, str]]
+) -> None:
+    messages = [Message(role=role, content=content) for role, content in said]
+    assert turns(messages) == expected
+    assert turns(iter(messages)) == expected
+
+
+@given(st.lists(st.tuples(st.sampled_from(["client", "counselor"]), st.text(max_size=5))))
+def test_turns_alternate_and_lose_no_text(said: list[tuple[Role, str]]) -> None:
+    found = turns(Message(role=role, content=content) for role, content in said)
+    roles = [role for role, _ in found]
+    assert all(one != other for one, other in pairwise(roles))
+    assert "\n".join(text for _, text in found) == "\n".join(content for _, content in said)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mi_arena.access.keyed import keyed_by
-from mi_arena.access.members import Members
+from mi_arena.access.members import Member, Members
 
 Role = Literal["public", "expert", "admin"]
 TOKEN_BYTES = 24
@@ -52,6 +52,10 @@ class Identities:
         member = self.members.holder(member_token) if self.members and member_token else None
         if member is None:
             return Identity(self._pseudonym("rater", rater_token), "public")
+        return self.of_member(member)
+
+    def of_member(self, member: Member) -> Identity:
+        """Who a member is when they act."""
         return Identity(self._pseudonym(member.role, member.member), member.role, member.member)
 
     def sign_in(self, code: str) -> str | None:

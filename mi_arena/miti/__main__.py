@@ -1,4 +1,4 @@
-"""``python -m mi_arena.miti``: codings summarised, and the agreement of raters."""
+"""``python -m mi_arena.miti``: codings summarised, the agreement of raters, the study's report."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib import import_module
 COMMANDS = {
     "summarize": ("summarize_command", "counts, summary scores and broken rules of codings"),
     "agreement": ("agreement_command", "how well raters agree, item by item"),
+    "report": ("report_command", "the study's MITI tables and plots, from its records"),
 }
 """Name -> its module here, with ``configure(parser)`` and ``run(options)``, and its help."""
 

@@ -23,8 +23,16 @@ UNDO_STEPS = 200
 """Changes that can be taken back; the oldest are forgotten first."""
 
 
+Misfit = Literal["unreadable", "no_such_place", "no_words", "cut_off", "last", "nothing_done"]
+"""Why a change does not fit, for pages that say it in their reader's language."""
+
+
 class BadChange(ValueError):
     """The change does not fit the sheet; nothing was changed. One line, without its text."""
+
+    def __init__(self, code: Misfit, message: str):
+        super().__init__(message)
+        self.code: Misfit = code
 
 
 class _Frozen(BaseModel):
@@ -138,6 +146,28 @@ class Sheet(_Frozen):
             counts=dict.fromkeys(CODES),
         )
 
+    @classmethod
+    def uncoded(cls, volleys: Sequence[Sequence[str]]) -> Self:
+        """A new sheet over utterances that are cut already."""
+        return cls.of([[Utterance(text=text) for text in volley] for volley in volleys])
+
+    @classmethod
+    def again(cls, coding: Coding, volleys: Sequence[str]) -> Self:
+        """The sheet of a coding that was handed in, to go on from there."""
+        if coding.volleys is not None:
+            sheet = cls.of([volley.utterances for volley in coding.volleys])
+        else:
+            sheet = cls.blank(volleys, "quick")
+        counted = {code: int(count) for code, count in (coding.counts or {}).items()}
+        rated = {key: int(value) for key, value in coding.globals.items()}
+        return sheet.model_copy(
+            update={
+                "change_goal": coding.change_goal or "",
+                "globals": sheet.globals | rated,
+                "counts": sheet.counts | counted,
+            }
+        )
+
     @property
     def coding(self) -> Coding:
         """The coding as it stands, by the form that is chosen."""
@@ -158,14 +188,14 @@ def read_change(given: object) -> Edit | Undo:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the change"
-        raise BadChange(f"{where}: {first['msg']}") from None
+        raise BadChange("unreadable", f"{where}: {first['msg']}") from None
 
 
 def apply(sheet: Sheet, change: Edit | Undo) -> Sheet:
     """The sheet after the change, with a version more. Raises ``BadChange``."""
     if isinstance(change, Undo):
         if not sheet.undo:
-            raise BadChange("there is nothing to take back")
+            raise BadChange("nothing_done", "there is nothing to take back")
         last, before = sheet.undo[-1], sheet.undo[:-1]
         return _put_back(sheet, last).model_copy(
             update={"undo": before, "version": sheet.version + 1}
@@ -198,23 +228,23 @@ def _edited(sheet: Sheet, change: Edit) -> tuple[Sheet, _Before]:
     before = _Before(place="volley", volley=change.volley, utterances=utterances)
     at = change.utterance
     if at >= len(utterances):
-        raise BadChange(f"volley {change.volley + 1} has no utterance {at + 1}")
+        raise BadChange("no_such_place", f"volley {change.volley + 1} has no utterance {at + 1}")
     here = utterances[at]
     match change:
         case SetCode():
             if not here.text.strip() and change.code is not None:
-                raise BadChange("an utterance without text takes no code")
+                raise BadChange("no_words", "an utterance without text takes no code")
             new: tuple[Utterance, ...] = (Utterance(text=here.text, code=change.code),)
             after = utterances[at + 1 :]
         case Split():
             first, second = here.text[: change.at], here.text[change.at :]
             if not first.strip() or not second.strip():
-                raise BadChange("there must be words on both sides of a cut")
+                raise BadChange("cut_off", "there must be words on both sides of a cut")
             new = (Utterance(text=first, code=here.code), Utterance(text=second))
             after = utterances[at + 1 :]
         case Merge():
             if at + 1 >= len(utterances):
-                raise BadChange("there is no utterance after this one in its volley")
+                raise BadChange("last", "there is no utterance after this one in its volley")
             following = utterances[at + 1]
             code = here.code if here.code is not None else following.code
             new = (Utterance(text=here.text + following.text, code=code),)
@@ -237,7 +267,7 @@ def _put_back(sheet: Sheet, before: _Before) -> Sheet:
 
 def _volley(sheet: Sheet, number: int) -> tuple[Utterance, ...]:
     if number >= len(sheet.volleys):
-        raise BadChange(f"there is no volley {number + 1}")
+        raise BadChange("no_such_place", f"there is no volley {number + 1}")
     return sheet.volleys[number]
 
 

@@ -342,6 +342,8 @@ class CodingSubmitted(Payload):
     """Of a battle that its own rater coded (``self``)."""
     trained: bool
     """Whether the rater had passed practice when this was handed in."""
+    revealed: bool = False
+    """Whether the rater had been told the arms before (``self``)."""
     form: Literal["full", "quick"]
     filled: Coding
     reason: Reason | None = None

@@ -26,9 +26,12 @@ from mi_arena.battles.view import BattleView
 from mi_arena.records.store import StoreError
 from mi_arena.safety.crisis import scan
 from mi_arena.safety.help import CATEGORIES, help_for
+from mi_arena.ui.desk.rooms import own_battle_rooms
+from mi_arena.ui.desk.shell import DeskShell
 from mi_arena.ui.session import Session, locale_of
 from mi_arena.ui.texts import Lang, say
 from mi_arena.ui.transcript import crisis_html, note_html, rounds_html, status_text
+from mi_arena.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +58,15 @@ class BattlePage:
     """Components of the page and their handlers; made inside a ``gr.Blocks`` context."""
 
     def __init__(
-        self, arena: Arena, identities: Identities, minimum_n: int, browser: gr.BrowserState
+        self,
+        arena: Arena,
+        identities: Identities,
+        workspace: Workspace,
+        minimum_n: int,
+        browser: gr.BrowserState,
     ):
         self.arena, self.identities, self.minimum_n = arena, identities, minimum_n
+        self.workspace = workspace
         self.browser = browser
         self.painted = gr.State("")
         """The token of the battle on the page: a form is emptied only when another comes."""
@@ -107,6 +116,11 @@ class BattlePage:
         with gr.Column(visible=False, elem_id="outcome") as self.outcome_box:
             self.outcome = gr.HTML(elem_id="outcome-text")
             self.receipt = gr.HTML(elem_id="receipt")
+            with gr.Accordion(open=False, elem_id="own") as self.own_box:
+                self.own_lead = gr.Markdown()
+                self.own = DeskShell(
+                    self.identities, own_battle_rooms(self.workspace), "own-form", "own:A"
+                )
             self.again = gr.Button(variant="primary", elem_id="again")
 
     def outputs(self) -> list[Any]:
@@ -117,7 +131,8 @@ class BattlePage:
             self.talk_box, self.text, self.problem, self.send, self.stop, self.retry, self.restart,
             self.judge_box, self.judge_title, self.overall, self.points_box, *self.points.values(),
             self.reason, self.guess, self.confidence, self.judge_problem, self.submit,
-            self.outcome_box, self.outcome, self.receipt, self.again,
+            self.outcome_box, self.outcome, self.receipt, self.own_box, self.own_lead,
+            self.own.component, self.again,
         ]  # fmt: skip
 
     def _wire(self) -> None:
@@ -324,6 +339,7 @@ class BattlePage:
             self.outcome_box: gr.update(visible=phase == "judged"),
             self.outcome: self._outcome(view, lang) if phase == "judged" else "",
             self.receipt: self._receipt(view, lang),
+            self.own.component: self.own.painted(session, shown=phase == "judged"),
         } | (self._fresh_form() if view is None else {})
 
     def words(self, session: Session) -> Updates:
@@ -365,6 +381,8 @@ class BattlePage:
                 choices=choices("confidence", CONFIDENCE),
             ),
             self.submit: gr.update(value=say(lang, "submit")),
+            self.own_box: gr.update(label=say(lang, "own_open")),
+            self.own_lead: say(lang, "own_lead"),
             self.again: gr.update(value=say(lang, "again")),
         }
 

@@ -10,17 +10,20 @@ import gradio as gr
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.ui.battle_page import BattlePage
+from mi_arena.ui.desk.rooms import workspace_rooms
+from mi_arena.ui.desk.shell import DeskShell
 from mi_arena.ui.results_page import ResultsPage
 from mi_arena.ui.session import STORAGE_KEY, Session
 from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
 from mi_arena.ui.texts import Lang, say
+from mi_arena.workspace.workspace import Workspace
 
-STYLE = Path(__file__).with_name("style.css")
+STYLES = [Path(__file__).with_name("style.css"), Path(__file__).with_name("desk") / "desk.css"]
 # Tells the screen reader (and the spelling checker) which language the page is in.
 SET_LANGUAGE = "(lang) => { document.documentElement.lang = lang === 'en' ? 'en' : 'zh-CN'; }"
 
 
-def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
+def build(arena: Arena, identities: Identities, workspace: Workspace, minimum_n: int) -> gr.Blocks:
     """The app; a caller launches it with ``launch_options``."""
     with gr.Blocks(title="MI Arena", analytics_enabled=False) as app:
         browser = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
@@ -30,7 +33,11 @@ def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
             switch = gr.Button(elem_id="switch", size="sm", scale=0, min_width=90)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("对话", id="battle") as battle_tab:
-                battle = BattlePage(arena, identities, minimum_n, browser)
+                battle = BattlePage(arena, identities, workspace, minimum_n, browser)
+            with gr.Tab("专家工作台", id="workspace", visible=False) as workspace_tab:
+                desk = DeskShell(
+                    identities, workspace_rooms(workspace, identities.members), "workspace", "home"
+                )
             with gr.Tab("结果", id="results") as results_tab:
                 pairs = {pair.id: pair for pair in arena.served_pairs()}
                 results = ResultsPage(arena.store, pairs, minimum_n, browser)
@@ -38,12 +45,26 @@ def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
                 withdraw = WithdrawPage(arena, identities, browser)
             with gr.Tab("说明", id="about") as about_tab:
                 about = gr.Markdown()
-                expert = ExpertSignIn(arena, identities, browser, battle.paint, battle.outputs())
+                expert = ExpertSignIn(
+                    arena,
+                    identities,
+                    browser,
+                    lambda session, request: members_part(session) | battle.paint(session, request),
+                    [workspace_tab, desk.component, *battle.outputs()],
+                )
 
         tabs = {
-            battle_tab: "tab_battle", results_tab: "tab_results",
+            battle_tab: "tab_battle", workspace_tab: "tab_workspace", results_tab: "tab_results",
             withdraw_tab: "tab_withdraw", about_tab: "tab_about",
         }  # fmt: skip
+
+        def members_part(session: Session) -> dict[Any, Any]:
+            """The workspace for members alone; what it shows is asked for by every call anew."""
+            member = session.identity(identities).member is not None
+            return {
+                workspace_tab: gr.update(visible=member, label=say(session.lang, "tab_workspace")),
+                desk.component: desk.painted(session, shown=member),
+            }
 
         def words(session: Session) -> dict[Any, Any]:
             lang = session.lang
@@ -55,6 +76,7 @@ def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
                 switch: gr.update(value=say(lang, "switch_language")),
                 about: say(lang, "about", pairs=served or "–"),
                 **{tab: gr.update(label=say(lang, key)) for tab, key in tabs.items()},
+                **members_part(session),
                 **battle.words(session),
                 **results.words(session),
                 **withdraw.words(session),
@@ -81,6 +103,7 @@ def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
                     switch,
                     about,
                     *tabs,
+                    desk.component,
                     *battle.outputs(),
                     *results.outputs(),
                     *withdraw.outputs(),
@@ -102,7 +125,7 @@ def build(arena: Arena, identities: Identities, minimum_n: int) -> gr.Blocks:
 def launch_options() -> dict[str, Any]:
     """What every launch of the app has in common, in tests and in earnest."""
     return {
-        "css_paths": [STYLE],
+        "css_paths": STYLES,
         # System fonts: the page asks no other host for anything.
         "theme": gr.themes.Soft(
             primary_hue="teal",

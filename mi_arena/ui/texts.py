@@ -12,11 +12,21 @@ Lang = Literal["zh", "en"]
 LANGS: tuple[Lang, Lang] = ("zh", "en")
 
 
+FILES = ("texts.yaml", "texts_workspace.yaml")
+
+
 @cache
 def all_texts() -> dict[Lang, dict[str, str]]:
-    text = files("mi_arena.ui").joinpath("texts.yaml").read_text(encoding="utf-8")
-    loaded: dict[Lang, dict[str, str]] = yaml.safe_load(text)
-    return loaded
+    """Every sentence by language and key. Raises ``ValueError`` for a key that is there twice."""
+    texts: dict[Lang, dict[str, str]] = {lang: {} for lang in LANGS}
+    for name in FILES:
+        text = files("mi_arena.ui").joinpath(name).read_text(encoding="utf-8")
+        loaded: dict[Lang, dict[str, str]] = yaml.safe_load(text)
+        for lang in LANGS:
+            if twice := texts[lang].keys() & loaded[lang].keys():
+                raise ValueError(f"{name}: there already: {', '.join(sorted(twice))}")
+            texts[lang] |= loaded[lang]
+    return texts
 
 
 def say(lang: Lang, key: str, **values: object) -> str:

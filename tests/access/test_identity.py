@@ -36,6 +36,22 @@ def test_a_member_is_one_person_in_every_browser(
     assert invite.member not in here.rater
 
 
+@pytest.mark.parametrize("role", ["expert", "admin"])
+def test_a_member_is_known_by_the_same_pseudonym_without_a_browser(
+    identities: Identities, members: Members, role: Role
+) -> None:
+    """Work is given to members who have not signed in yet; it must be theirs when they do."""
+    invite = members.invite(role)
+    (member,) = members.all()
+    then = identities.of_member(member)
+    assert then == identities.of("browser", identities.sign_in(invite.code))
+    assert (then.role, then.member) == (role, invite.member)
+    members.revoke(invite.member)
+    (revoked,) = members.all()
+    assert identities.of_member(revoked) == then  # what they did stays theirs
+    assert Identities(b"another secret entirely").of_member(member).rater != then.rater
+
+
 def test_two_invites_are_two_people(identities: Identities, members: Members) -> None:
     invites = [members.invite(role) for role in ("expert", "expert", "admin")]
     raters = {identities.of("t", identities.sign_in(invite.code)).rater for invite in invites}

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_arena.miti.check import violations
+from mi_arena.miti.coding import Coding
 from mi_arena.miti.editing import (
     LONGEST_GOAL,
     UNDO_STEPS,
@@ -179,3 +180,41 @@ def test_no_change_loses_text_and_undoing_all_leads_back(
     while current.undo:
         current = apply(current, Undo())
     assert current.model_copy(update={"version": 0}) == first
+
+
+def test_a_sheet_cut_already_is_uncoded_and_in_the_middle() -> None:
+    cut = [["您想少抽一点，", "又怕睡不着。"], ["您定。"], []]
+    made = Sheet.uncoded(cut)
+    assert [[utterance.text for utterance in volley] for volley in made.volleys] == cut
+    assert {utterance.code for volley in made.volleys for utterance in volley} == {None}
+    assert made == Sheet.uncoded(cut)
+    assert (made.form, made.version, made.undo) == ("full", 0, ())
+    assert made.globals == dict.fromkeys(GLOBALS, 3)
+    assert made.counts == dict.fromkeys(CODES)
+
+
+@given(volleys=st.lists(st.text(max_size=60), min_size=1, max_size=4), changes=changes)
+def test_a_sheet_made_again_from_its_coding_says_the_same(
+    volleys: list[str], changes: list[SetCode]
+) -> None:
+    current = Sheet.blank(volleys)
+    for change in changes:
+        try:
+            current = apply(current, change)
+        except BadChange:
+            continue
+    for form in ("full", "quick"):
+        filled = apply(current, SetForm(form=form))
+        again = Sheet.again(filled.coding, volleys)
+        assert again.coding == filled.coding
+        assert (again.form, again.version, again.undo) == (form, 0, ())
+        assert texts(again) == volleys
+
+
+def test_a_coding_that_was_filled_in_part_begins_in_the_middle_where_it_says_nothing() -> None:
+    coding = Coding(globals={"CCT": 5}, counts={"Q": 2})
+    again = Sheet.again(coding, VOLLEYS)
+    assert again.change_goal == "" and again.form == "quick"
+    assert again.globals == dict.fromkeys(GLOBALS, 3) | {"CCT": 5}
+    assert again.counts == dict.fromkeys(CODES) | {"Q": 2}
+    assert again.volleys == sheet().volleys

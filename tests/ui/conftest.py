@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.pairs import Pair
+from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.ui.pages import build, launch_options
+from mi_arena.workspace.workspace import Workspace
 from tests.battles.conftest import identities_over, open_arena
 from tests.conftest import make_pair
 from tests.ports import free_port
@@ -30,12 +33,16 @@ class Site:
 
     url: str
     arena: Arena
+    identities: Identities
+    workspace: Workspace
 
 
 def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, object]:
     rules = Rules(turns_per_minute=1000, turns_per_minute_in_all=10_000)
     arena = open_arena(folder, pairs, rules)
-    app = build(arena, identities_over(arena.store), minimum_n)
+    identities = identities_over(arena.store)
+    workspace = Workspace(arena.store, Drafts(folder / DRAFTS_NAME), identities)
+    app = build(arena, identities, workspace, minimum_n)
     app.queue(api_open=False)
     _, url, _ = app.launch(
         **launch_options(),
@@ -44,7 +51,7 @@ def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, ob
         prevent_thread_lock=True,
         quiet=True,
     )
-    return Site(url, arena), app
+    return Site(url, arena, identities, workspace), app
 
 
 @pytest.fixture

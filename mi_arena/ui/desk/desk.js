@@ -1,0 +1,312 @@
+// A desk in the browser: sends every action to the server one after the other, and shows what comes
+// back. Nothing is decided here. Gradio runs this with `element`, `server` and `watch`.
+const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const CODE_KEYS = /^[a-z]$/;
+
+let told = null, view = null, version = null, here = [0, 0], cutting = null;
+let line = Promise.resolve(), turn = 0, timers = {}, busy = null;
+
+const all = (selector) => [...element.querySelectorAll(selector)];
+const one = (selector) => element.querySelector(selector);
+
+function start() {
+  const shell = one('[data-desk]');
+  if (!shell) { told = null; return; }
+  told = JSON.parse(shell.dataset.desk);
+  shell.outerHTML = '<div class="desk"><div class="desk-busy" hidden></div>' +
+    '<p class="desk-say" role="status"></p><div class="desk-note"></div>' +
+    '<div class="desk-page"></div></div>';
+  one('.desk-busy').textContent = told.busy;
+  view = kept() || told.home;
+  turn += 1;
+  send({ do: 'open' });
+}
+
+function kept() {
+  try { return sessionStorage.getItem(`mi-arena-desk ${told.home}`); } catch { return null; }
+}
+
+function keep(value) {
+  view = value;
+  try { sessionStorage.setItem(`mi-arena-desk ${told.home}`, value); } catch { /* a private window */ }
+}
+
+// ---- to the server and back
+
+function send(message) {
+  const mine = turn;
+  line = line.then(async () => {
+    // After a repaint by the server, what was typed on the page before it fits no longer.
+    if (mine !== turn || !told) return;
+    waiting(true);
+    const answer = await asked({ ...message, session: told.session, view, version });
+    waiting(false);
+    if (answer && mine === turn) take(answer);
+  });
+  return line;
+}
+
+async function asked(message) {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await server.desk(message);
+    } catch {
+      if (attempt >= RETRY_MS.length) { note(`<p class="note bad" role="alert">${told.offline}</p>`); return null; }
+      one('.desk-busy').textContent = told.offline;
+      await new Promise((done) => setTimeout(done, RETRY_MS[attempt]));
+    }
+  }
+}
+
+function waiting(yes) {
+  clearTimeout(busy);
+  const bar = one('.desk-busy');
+  if (!bar) return;
+  if (yes) busy = setTimeout(() => { bar.hidden = false; }, 400);
+  else { bar.hidden = true; bar.textContent = told.busy; }
+}
+
+function take(answer) {
+  if (answer.view) keep(answer.view);
+  if ('version' in answer) version = answer.version;
+  const held = document.activeElement && document.activeElement.closest
+    ? document.activeElement.closest('[data-key]') : null;
+  const key = held && element.contains(held) ? held.dataset.key : null;
+  if ('html' in answer) {
+    turn += 1;
+    cutting = null;
+    one('.desk-page').innerHTML = answer.html;
+    here = firstOpen();
+    if (!key || !focusKey(key)) { const head = one('.desk-page h2'); if (head && key !== null) head.focus(); }
+  }
+  for (const [name, html] of Object.entries(answer.parts || {})) {
+    const part = one(`[data-part="${name}"]`);
+    const typing = part && part.contains(document.activeElement) && document.activeElement.matches('input:not([type=radio]), textarea');
+    if (part && !typing) part.outerHTML = html;
+  }
+  if (answer.parts && key) focusKey(key);
+  if ('note' in answer) note(answer.note);
+  else if ('html' in answer) note('');
+  if (answer.say) one('.desk-say').textContent = answer.say;
+  mark(false);
+}
+
+function note(html) {
+  const place = one('.desk-note');
+  place.innerHTML = html;
+  if (html) place.scrollIntoView({ block: 'nearest' });
+}
+
+function focusKey(key) {
+  const found = one(`[data-key="${CSS.escape(key)}"]`);
+  if (found) found.focus({ preventScroll: true });
+  return Boolean(found);
+}
+
+// ---- utterances: where the rater is, and their keys
+
+const at = ([volley, utterance]) => one(`.utterance[data-volley="${volley}"][data-utterance="${utterance}"]`);
+const place = (node) => [Number(node.dataset.volley), Number(node.dataset.utterance)];
+
+function firstOpen() {
+  const open = all('.utterance').find((node) => !node.dataset.code);
+  return open ? place(open) : [0, 0];
+}
+
+function mark(focus) {
+  for (const node of all('.utterance[aria-current]')) node.removeAttribute('aria-current');
+  for (const node of all('.utterance')) node.tabIndex = -1;
+  let node = at(here);
+  if (!node) { const some = all('.utterance'); node = some.find((n) => Number(n.dataset.volley) >= here[0]) || some[0]; }
+  if (!node) return;
+  here = place(node);
+  node.tabIndex = 0;
+  node.setAttribute('aria-current', 'true');
+  for (const chip of all('.chip[data-code]')) chip.setAttribute('aria-pressed', String(chip.dataset.code === node.dataset.code));
+  if (focus) { node.focus({ preventScroll: true }); node.scrollIntoView({ block: 'nearest', behavior: 'instant' }); }
+}
+
+function move(by) {
+  const some = all('.utterance');
+  const next = some[some.indexOf(at(here)) + by];
+  if (next) { here = place(next); mark(true); }
+}
+
+function moveToOpen() {
+  const some = all('.utterance');
+  const from = some.indexOf(at(here));
+  const next = [...some.slice(from + 1), ...some.slice(0, from)].find((node) => !node.dataset.code);
+  if (next) { here = place(next); mark(true); }
+}
+
+const change = (what) => send({ do: 'change', change: what });
+const target = () => ({ volley: here[0], utterance: here[1] });
+
+function code(value) {
+  if (!at(here)) return;
+  change({ do: 'code', ...target(), code: value });
+  if (value !== null) move(1);
+}
+
+// ---- cutting: a caret inside the utterance, moved by arrows or a tap
+
+function cut() {
+  const node = at(here);
+  if (!node || node.dataset.fixed) return;
+  // Places count characters, as the server does, not UTF-16 units.
+  const text = node.dataset.text;
+  cutting = { text, at: Math.ceil([...text].length / 2) };
+  paintCut();
+}
+
+function paintCut() {
+  const node = at(here);
+  const letters = [...cutting.text];
+  const box = document.createElement('span');
+  box.className = 'cutting';
+  letters.forEach((letter, index) => {
+    const span = document.createElement('span');
+    span.textContent = letter;
+    span.dataset.before = index;
+    if (index === cutting.at) span.className = 'caret';
+    box.append(span);
+  });
+  const words = node.querySelector('.words');
+  words.replaceChildren(box);
+  node.classList.add('is-cutting');
+  one('.cut-tools').hidden = false;
+}
+
+function endCut(apply) {
+  const node = at(here);
+  const { text, at: index } = cutting;
+  cutting = null;
+  one('.cut-tools').hidden = true;
+  node.classList.remove('is-cutting');
+  node.querySelector('.words').textContent = text;
+  if (apply) change({ do: 'split', ...target(), at: index });
+  mark(true);
+}
+
+// ---- what the reader does
+
+element.addEventListener('click', (event) => {
+  const node = event.target.closest('[data-before], [data-open], [data-do], [data-step], [data-key-help], .utterance, .chip, .tool');
+  if (!node || !element.contains(node) || !told) return;
+  if (node.dataset.before !== undefined && cutting) {
+    cutting.at = Math.max(1, Number(node.dataset.before));
+    paintCut();
+  } else if (node.dataset.open) {
+    keep(node.dataset.open);
+    version = null;
+    turn += 1;
+    send({ do: 'open' }).then(() => { const head = one('.desk-page h2'); if (head) { head.focus(); head.scrollIntoView({ block: 'start' }); } });
+  } else if (node.classList.contains('utterance')) {
+    if (cutting) return;
+    here = place(node);
+    mark(true);
+  } else if (node.classList.contains('chip')) {
+    code(node.dataset.code === '' ? null : node.dataset.code);
+  } else if (node.dataset.tool) {
+    tool(node.dataset.tool);
+  } else if (node.dataset.step) {
+    const field = one(`input[data-count="${node.dataset.count}"]`);
+    const value = Math.max(0, (Number(field.value) || 0) + Number(node.dataset.step));
+    field.value = value;
+    change({ do: 'count', code: node.dataset.count, value });
+  } else if (node.dataset.do && node.tagName !== 'FORM') {
+    if (node.dataset.sure && node.dataset.asked === undefined) {
+      node.dataset.asked = '';
+      node.dataset.label = node.textContent;
+      node.textContent = node.dataset.sure;
+      return;
+    }
+    flush();
+    send({ ...node.dataset });
+  }
+});
+
+function tool(name) {
+  if (name === 'split') cut();
+  else if (name === 'cut-here') endCut(true);
+  else if (name === 'cut-not') endCut(false);
+  else if (name === 'cut-left' || name === 'cut-right') step(name === 'cut-left' ? -1 : 1);
+  else if (name === 'merge') change({ do: 'merge', ...target() });
+  else if (name === 'undo') change({ do: 'undo' });
+  else if (name === 'next') moveToOpen();
+}
+
+function step(by) {
+  cutting.at = Math.min([...cutting.text].length - 1, Math.max(1, cutting.at + by));
+  paintCut();
+}
+
+element.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const node = event.target.closest('.utterance');
+  if (!node) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (cutting) {
+    if (key === 'ArrowLeft') step(-1);
+    else if (key === 'ArrowRight') step(1);
+    else if (key === 'Enter' || key === ' ') endCut(true);
+    else if (key === 'Escape' || key === '/') endCut(false);
+    else return;
+  } else if (key === 'ArrowDown' || key === 'ArrowRight') move(1);
+  else if (key === 'ArrowUp' || key === 'ArrowLeft') move(-1);
+  else if (key === 'Delete' || key === 'Backspace' || key === '0') code(null);
+  else if (key === '/') cut();
+  else if (key === 'm') tool('merge');
+  else if (key === 'u') tool('undo');
+  else if (key === 'n') moveToOpen();
+  else if (CODE_KEYS.test(key)) {
+    const chip = all('.chip').find((one) => one.dataset.letter === key);
+    if (!chip) return;
+    code(chip.dataset.code);
+  } else return;
+  event.preventDefault();
+});
+
+element.addEventListener('input', (event) => {
+  const field = event.target;
+  if (field.dataset.goal !== undefined) later('goal', () => change({ do: 'goal', text: field.value }));
+  if (field.dataset.count !== undefined && field.type === 'number') {
+    later('count ' + field.dataset.count, () => {
+      const value = field.value === '' ? null : Number(field.value);
+      if (value === null || (Number.isInteger(value) && value >= 0)) change({ do: 'count', code: field.dataset.count, value });
+    });
+  }
+});
+
+element.addEventListener('change', (event) => {
+  const field = event.target;
+  if (field.dataset.global) change({ do: 'global', key: field.dataset.global, value: Number(field.value) });
+  if (field.dataset.form !== undefined) change({ do: 'form', form: field.value });
+});
+
+function later(name, act) {
+  if (timers[name]) clearTimeout(timers[name].timer);
+  timers[name] = { act, timer: setTimeout(() => { delete timers[name]; act(); }, 350) };
+}
+
+function flush() {
+  for (const [name, { act, timer }] of Object.entries(timers)) { clearTimeout(timer); delete timers[name]; act(); }
+}
+
+element.addEventListener('focusout', flush);
+
+element.addEventListener('submit', async (event) => {
+  const form = event.target;
+  event.preventDefault();
+  flush();
+  const fields = {};
+  for (const [name, value] of new FormData(form)) {
+    if (value instanceof File) {
+      if (value.name) fields[name] = { name: value.name, text: await value.text() };
+    } else fields[name] = value;
+  }
+  send({ ...form.dataset, fields });
+});
+
+watch('value', start);
+start();

@@ -1,0 +1,115 @@
+"""``match:ASSIGNMENT``: two dialogues with the same client side by side, and the judgement form."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from pydantic import ValidationError
+
+from mi_arena.access.guard import require
+from mi_arena.battles.form import OVERALL, POINTS, REASON_LIMIT, Answers
+from mi_arena.battles.refusal import Refused
+from mi_arena.battles.state import SIDES
+from mi_arena.ui.desk.answer import Answer, Call
+from mi_arena.ui.desk.coding_view import plain_dialogue
+from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.transcript import note_html
+from mi_arena.workspace.matches import MatchView
+from mi_arena.workspace.workspace import Workspace
+
+SCALE = ("-2", "-1", "0", "1", "2")
+
+
+class MatchRoom:
+    """For experts; nothing is revealed here, before or after."""
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+
+    def open(self, call: Call) -> Answer:
+        require(call.who, "expert")
+        shown = self.workspace.matches.open(call.who, call.argument)
+        return Answer(html=_page(shown, call.lang), view=f"match:{call.argument}")
+
+    def act(self, call: Call) -> Answer:
+        require(call.who, "expert")
+        fields = call.sent.get("fields")
+        if call.do != "judge" or not isinstance(fields, dict):
+            raise Refused("no_work")
+        self.workspace.matches.judge(call.who, call.argument, _answers(fields))
+        answer = self.open(call)
+        answer.note = note_html(say(call.lang, "desk_match_thanks"), "good")
+        return answer
+
+
+def _answers(fields: dict[str, Any]) -> Answers:
+    """The form's values; raises ``Refused`` for what no form of ours would send."""
+    guess = fields.get("guess")
+    guessed = guess in SIDES
+    try:
+        return Answers.model_validate(
+            {
+                "overall": fields.get("overall"),
+                "scales": {name: int(fields[name]) for name in POINTS if name in fields},
+                "reason": str(fields.get("reason") or "")[:REASON_LIMIT] or None,
+                "guess": guess if guessed else None,
+                "confidence": int(fields["confidence"])
+                if guessed and "confidence" in fields
+                else None,
+            }
+        )
+    except (ValidationError, ValueError, TypeError):
+        raise Refused("bad_answers") from None
+
+
+def _page(shown: MatchView, lang: Lang) -> str:
+    sides = "".join(
+        f'<section class="side side-{side.lower()}" aria-label="{_said(lang, "side", side=side)}">'
+        f"<h3>{_said(lang, 'side', side=side)}</h3>{plain_dialogue(shown.sides[side], lang)}"
+        "</section>"
+        for side in SIDES
+    )
+    form = _form(lang) if shown.verdict is None else _verdict(shown, lang)
+    return (
+        '<article class="match"><button type="button" class="link" data-open="home" '
+        f'data-key="back">{_said(lang, "desk_back")}</button>'
+        f"<h2 tabindex=-1>{_said(lang, 'desk_match_title')}</h2>"
+        f'<div class="sides">{sides}</div>{form}</article>'
+    )
+
+
+def _form(lang: Lang) -> str:
+    def radios(name: str, values: tuple[str, ...], prefix: str, required: bool = False) -> str:
+        return "".join(
+            f'<label><input type="radio" name="{name}" value="{value}" '
+            f'data-key="{name}-{value}"{" required" if required else ""}>'
+            f"{_said(lang, f'{prefix}_{value}')}</label>"
+            for value in values
+        )
+
+    def field(legend: str, inside: str) -> str:
+        return f'<fieldset class="choice"><legend>{_said(lang, legend)}</legend>{inside}</fieldset>'
+
+    points = "".join(field(f"point_{name}", radios(name, SCALE, "point")) for name in POINTS)
+    confidence = field("confidence", radios("confidence", tuple("12345"), "confidence"))
+    return (
+        f'<form data-do="judge" class="judge">'
+        f"{field('overall', radios('overall', OVERALL, 'overall', True))}"
+        f"<details><summary>{_said(lang, 'points')}</summary>{points}"
+        f"<label>{_said(lang, 'reason')}"
+        f'<textarea name="reason" rows="2" maxlength="{REASON_LIMIT}"></textarea></label></details>'
+        f"{field('guess', radios('guess', ('A', 'B', 'none'), 'guess'))}{confidence}"
+        f'<button type="submit" class="primary" data-key="judge">{_said(lang, "submit")}</button>'
+        "</form>"
+    )
+
+
+def _verdict(shown: MatchView, lang: Lang) -> str:
+    assert shown.verdict is not None
+    overall = say(lang, f"overall_{shown.verdict.overall}")
+    return note_html(say(lang, "desk_match_judged", overall=overall), "good")
+
+
+def _said(lang: Lang, key: str, **values: object) -> str:
+    return escape(say(lang, key, **values))

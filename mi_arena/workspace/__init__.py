@@ -1,0 +1,1 @@
+"""The experts' workspace: material, assignments, codings, practice, adjudication; no page in it."""

@@ -1,0 +1,162 @@
+"""Filling a sheet for a dialogue and handing it in, whoever asked for it.
+
+A ``Job`` says what is coded, for whom and as what; the rooms that make jobs decide who may have
+one. A ``Desk`` is the job with the sheet as it stands: all that a page may know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mi_arena.battles.refusal import Refused
+from mi_arena.dialogue import Message, turns
+from mi_arena.miti.check import violations
+from mi_arena.miti.coding import Coding
+from mi_arena.miti.editing import BadChange, FormKind, Merge, SetForm, Sheet, Split, read_change
+from mi_arena.records.events import CodingSubmitted, Event, Role, Side
+from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.workspace.ledger import Ledger
+from mi_arena.workspace.sheets import Sheets, misfit
+
+Kind = Literal["assigned", "own", "practice", "final"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A dialogue to be coded. ``source`` fills what ``CodingSubmitted`` tells of where it is from;
+    it may hold what the rater must not see."""
+
+    kind: Kind
+    owner: str
+    """Whose draft it is."""
+    rater: str
+    """Who hands it in."""
+    role: Role
+    key: str
+    """Names the job for its rater and their page."""
+    coding: str
+    """The id of what will be handed in."""
+    messages: tuple[Message, ...]
+    source: dict[str, Any]
+    epoch: str | None = None
+    """Hidden like ``source``: the id of an epoch begins with its pair's."""
+    form: FormKind = "full"
+    side: Side | None = None
+    begin: Sheet | None = None
+    """What the sheet is before the first change; ``None``: cut by punctuation, nothing coded."""
+    can_cut: bool = True
+    can_choose_form: bool = True
+
+    @property
+    def volleys(self) -> list[str]:
+        return [text for role, text in turns(self.messages) if role == "counselor"]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The job's dialogue and sheet."""
+
+    job: Job
+    sheet: Sheet
+    revision: int
+    """How often it was handed in."""
+    changed: bool
+    """Whether the sheet says something else than what was handed in last."""
+
+
+class Desks:
+    """Opens, changes and hands in. Any number of threads may call it."""
+
+    def __init__(self, store: EventStore, ledger: Ledger, sheets: Sheets):
+        self._store, self._ledger, self._sheets = store, ledger, sheets
+
+    def open(self, job: Job) -> Desk:
+        """The sheet as it was left. Raises ``Refused`` for a draft that can't be read."""
+        return self._desk(job, self._sheets.load(job.owner, job.key, lambda: self._begin(job)))
+
+    def change(self, job: Job, version: object, given: object) -> tuple[Desk, Desk]:
+        """The desk before and after a change that a page sent. Raises ``Refused``."""
+        try:
+            change = read_change(given)
+        except BadChange as error:
+            raise misfit(error) from None
+        if isinstance(change, SetForm) and not job.can_choose_form:
+            raise Refused("change_fixed")
+        if isinstance(change, Split | Merge) and not job.can_cut:
+            raise Refused("change_fixed")
+        before, after = self._sheets.change(
+            job.owner, job.key, lambda: self._begin(job), version, change
+        )
+        return self._desk(job, before), self._desk(job, after)
+
+    def submit(
+        self, job: Job, version: object, *, sure: bool, trained: bool, reason: str | None = None
+    ) -> Desk:
+        """Hand the sheet in as the next revision; stored when this returns.
+
+        Raises ``Refused``: ``overtaken`` by another device, ``no_goal``, ``unsure`` when there is
+        something to look at again and the rater has not said that they did, ``unchanged``.
+        """
+        desk = self.open(job)
+        check_ready(desk, version, sure=sure)
+        if not desk.changed and reason == self._reason(job):
+            raise Refused("unchanged")
+        told = CodingSubmitted(
+            coding=job.coding,
+            revision=desk.revision + 1,
+            trained=trained,
+            form=desk.sheet.form,
+            filled=desk.sheet.coding,
+            reason=reason,
+            **job.source,
+        )
+        try:
+            self._store.append(Event.of(told, role=job.role, rater=job.rater, epoch=job.epoch))
+        except AlreadyStored:
+            raise Refused("overtaken") from None
+        except NotStored:
+            raise Refused("not_saved") from None
+        return self.open(job)
+
+    def handed(self, job: Job) -> list[Coding]:
+        """Every revision, the latest last."""
+        return [one.told.filled for one in self._ledger.now().codings.get(job.coding, ())]
+
+    def _reason(self, job: Job) -> str | None:
+        """What was given as the reason of the latest revision."""
+        revisions = self._ledger.now().codings.get(job.coding)
+        return revisions[-1].told.reason if revisions else None
+
+    def _desk(self, job: Job, sheet: Sheet) -> Desk:
+        handed = self.handed(job)
+        return Desk(job, sheet, len(handed), not handed or handed[-1] != sheet.coding)
+
+    def _begin(self, job: Job) -> Sheet:
+        if handed := self.handed(job):
+            return Sheet.again(handed[-1], job.volleys)  # the draft was lost
+        return job.begin or Sheet.blank(job.volleys, job.form)
+
+
+def check_ready(desk: Desk, version: object, *, sure: bool) -> None:
+    """Raises ``Refused`` unless the sheet that the page shows can be handed in."""
+    sheet = desk.sheet
+    if version != sheet.version:
+        raise Refused("overtaken")
+    if not sheet.change_goal.strip():
+        raise Refused("no_goal")
+    if not sure and (to_see := look_again(sheet)):
+        raise Refused("unsure", **to_see)
+
+
+def look_again(sheet: Sheet) -> dict[str, int]:
+    """How much there is that a rater may have overlooked: broken rules, what has no code or total.
+
+    Empty where there is nothing.
+    """
+    broken = len(violations(sheet.coding))
+    if sheet.form == "quick":
+        blank = sum(count is None for count in sheet.counts.values())
+    else:
+        blank = sum(one.code is None for volley in sheet.volleys for one in volley)
+    return {"broken": broken, "blank": blank} if broken or blank else {}

@@ -1,0 +1,254 @@
+"""What the workspace's events add up to, kept up to date as they come.
+
+``Books`` is what is known at one moment; it holds identities and never leaves the server whole.
+What was withdrawn, or showed a sign of danger, is not in it any more.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from mi_arena.dialogue import Message
+from mi_arena.miti.coding import Coding
+from mi_arena.records.events import (
+    BattleDrawn,
+    BattleFlagged,
+    BattleStarted,
+    CodingSubmitted,
+    DialogueImported,
+    Event,
+    Kind,
+    MatchJudged,
+    PracticeBarSet,
+    PracticeDone,
+    Role,
+    Side,
+    Withdrawn,
+    WorkAssigned,
+    WorkReleased,
+)
+from mi_arena.records.store import EventStore
+
+Task = Literal["coding", "match"]
+
+_KINDS: tuple[Kind, ...] = (
+    "battle_drawn",
+    "dialogue_imported",
+    "work_assigned",
+    "work_released",
+    "coding_submitted",
+    "match_judged",
+    "practice_bar_set",
+    "practice_done",
+    "withdrawn",
+    "battle_flagged",
+)
+
+
+@dataclass(frozen=True)
+class Material:
+    """A dialogue that may be rated, with all that raters must not see."""
+
+    dialogue: str
+    system: str
+    pair: str
+    epoch: str | None
+    """``None`` for what was imported."""
+    match: str | None
+    topic: str | None
+    lang: str
+    battle: str | None = None
+    side: Side | None = None
+    messages: tuple[Message, ...] = ()
+    """Of an imported dialogue; what was said in a battle stays in the battle's events."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One piece of work of one rater."""
+
+    id: str
+    task: Task
+    target: str
+    rater: str
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A coding as it was handed in."""
+
+    told: CodingSubmitted
+    rater: str
+    role: Role
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Books:
+    """Everything at one moment, by id. Read only: the next moment is another object."""
+
+    dialogues: dict[str, Material] = field(default_factory=dict)
+    matches: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The dialogues of each match; only a match of two can be judged."""
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    """Those that stand: released ones are gone."""
+    codings: dict[str, tuple[Handed, ...]] = field(default_factory=dict)
+    """All revisions, the latest last. An assigned coding has the assignment's id."""
+    verdicts: dict[str, tuple[MatchJudged, str]] = field(default_factory=dict)
+    """Verdict and rater by assignment."""
+    practice: dict[str, dict[str, Coding]] = field(default_factory=dict)
+    """By rater, the first coding of each vignette: a second one would be made knowing the key."""
+    bar: PracticeBarSet = field(
+        default_factory=lambda: PracticeBarSet(share=0.7, globals_within=1, vignettes=2)
+    )
+
+    def done(self, assignment: Assignment) -> bool:
+        return assignment.id in self.codings or assignment.id in self.verdicts
+
+    def latest(self) -> list[Handed]:
+        """The latest revision of every coding."""
+        return [revisions[-1] for revisions in self.codings.values()]
+
+
+class Ledger:
+    """The books over an event store. Any number of threads may ask; other processes may write."""
+
+    def __init__(self, store: EventStore):
+        self.store = store
+        self._lock = threading.Lock()
+        self._seen = 0
+        self._all = Books()
+        self._gone: frozenset[str] = frozenset()
+        self._books = Books()
+
+    def now(self) -> Books:
+        """The books as the store has them now. Raises ``Unreadable``."""
+        with self._lock:
+            new = list(self.store.numbered(_KINDS, after_seq=self._seen))
+            if new:
+                grown = _Growing(self.store, self._all, self._gone)
+                for _, event in new:
+                    grown.add(event)
+                self._all, self._gone = grown.books, frozenset(grown.gone)
+                self._books = _without(self._all, self._gone)
+                self._seen = new[-1][0]
+            return self._books
+
+
+def material_of_battle(started: Event, side: Side, dialogue: str, match: str) -> Material:
+    """One side of a battle as material, from the event that began it."""
+    told = started.payload
+    assert isinstance(told, BattleStarted)
+    return Material(
+        dialogue=dialogue,
+        system="tuned" if side == told.tuned_side else "base",
+        pair=told.pair,
+        epoch=started.epoch,
+        match=match,
+        topic=told.topic,
+        lang=told.lang,
+        battle=told.battle,
+        side=side,
+    )
+
+
+class _Growing:
+    """Books while events are added to them; those they were made from stay as they are."""
+
+    def __init__(self, store: EventStore, books: Books, gone: frozenset[str]):
+        self._store = store
+        self.gone = set(gone)
+        self.books = replace(
+            books,
+            dialogues=dict(books.dialogues),
+            matches=dict(books.matches),
+            assignments=dict(books.assignments),
+            codings=dict(books.codings),
+            verdicts=dict(books.verdicts),
+            practice=dict(books.practice),
+        )
+
+    def add(self, event: Event) -> None:
+        books, payload, rater = self.books, event.payload, event.rater or ""
+        match payload:
+            case BattleDrawn():
+                self._draw(payload)
+            case DialogueImported():
+                self._material(
+                    Material(
+                        dialogue=payload.dialogue,
+                        system=payload.system,
+                        pair=payload.pair,
+                        epoch=None,
+                        match=payload.match,
+                        topic=payload.topic,
+                        lang=payload.lang,
+                        messages=tuple(payload.messages),
+                    )
+                )
+            case WorkAssigned():
+                books.assignments[payload.assignment] = Assignment(
+                    payload.assignment, payload.task, payload.target, rater
+                )
+            case WorkReleased():
+                books.assignments.pop(payload.assignment, None)
+            case CodingSubmitted():
+                handed = Handed(payload, rater, event.role, event.created_at)
+                before = books.codings.get(payload.coding, ())
+                books.codings[payload.coding] = (*before, handed)
+            case MatchJudged():
+                books.verdicts[payload.assignment] = (payload, rater)
+            case PracticeDone():
+                mine = books.practice.get(rater, {})
+                if payload.vignette not in mine:
+                    books.practice[rater] = mine | {payload.vignette: payload.filled}
+            case PracticeBarSet():
+                self.books = replace(books, bar=payload)
+            case Withdrawn() | BattleFlagged():
+                self.gone.add(payload.battle)
+
+    def _draw(self, drawn: BattleDrawn) -> None:
+        started = next(self._store.events("battle_started", battle=drawn.battle))
+        for side, dialogue in sorted(drawn.dialogues.items()):
+            self._material(material_of_battle(started, side, dialogue, drawn.match))
+
+    def _material(self, material: Material) -> None:
+        books = self.books
+        books.dialogues[material.dialogue] = material
+        if material.match is not None:
+            before = books.matches.get(material.match, ())
+            books.matches[material.match] = (*before, material.dialogue)
+
+
+def _without(books: Books, gone: frozenset[str]) -> Books:
+    """The books without the battles that no longer count, and all that hangs on them."""
+    lost = {d for d, material in books.dialogues.items() if material.battle in gone}
+    lost |= {
+        handed[-1].told.dialogue
+        for handed in books.codings.values()
+        if handed[-1].told.battle in gone
+    }
+    matches = {
+        match: tuple(d for d in dialogues if d not in lost)
+        for match, dialogues in books.matches.items()
+    }
+    lost_matches = {match for match, dialogues in matches.items() if not dialogues}
+    return replace(
+        books,
+        dialogues={d: m for d, m in books.dialogues.items() if d not in lost},
+        matches={m: d for m, d in matches.items() if m not in lost_matches},
+        assignments={
+            a.id: a
+            for a in books.assignments.values()
+            if a.target not in lost and a.target not in lost_matches
+        },
+        codings={
+            c: revisions
+            for c, revisions in books.codings.items()
+            if revisions[-1].told.dialogue not in lost
+        },
+        verdicts={a: v for a, v in books.verdicts.items() if v[0].match not in lost_matches},
+    )

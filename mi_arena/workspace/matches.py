@@ -1,0 +1,104 @@
+"""Judging a match: two dialogues with the same client, blind, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mi_arena.access.identity import Identity
+from mi_arena.access.keyed import Keyed
+from mi_arena.battles.form import FORM_VERSION, REASON_LIMIT, Answers
+from mi_arena.battles.refusal import Refused
+from mi_arena.dialogue import Message
+from mi_arena.records.events import Event, MatchJudged, Side
+from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.safety.text import BadText, clean
+from mi_arena.workspace.assignments import Assignments
+from mi_arena.workspace.ledger import Books, Ledger
+from mi_arena.workspace.material import MaterialStore
+
+
+@dataclass(frozen=True)
+class MatchView:
+    """Both dialogues as their rater may see them."""
+
+    assignment: str
+    sides: dict[Side, tuple[Message, ...]]
+    verdict: Answers | None
+    """What this rater said, once they did; what it was about is never revealed here."""
+
+
+class Matches:
+    """Any number of threads may call it."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        ledger: Ledger,
+        material: MaterialStore,
+        assignments: Assignments,
+        keyed: Keyed,
+    ):
+        self._store, self._ledger, self._material = store, ledger, material
+        self._assignments, self._keyed = assignments, keyed
+
+    def open(self, who: Identity, assignment: str) -> MatchView:
+        """The match of an assignment. Raises ``Refused``."""
+        books = self._ledger.now()
+        self._assignments.work(books, who, assignment, "match")
+        judged = books.verdicts.get(assignment)
+        return MatchView(
+            assignment,
+            {
+                side: self._material.messages(books.dialogues[dialogue])
+                for side, dialogue in self._sides(books, who, assignment).items()
+            },
+            _answers(judged[0]) if judged else None,
+        )
+
+    def judge(self, who: Identity, assignment: str, answers: Answers) -> None:
+        """Store the verdict; it stands once and for all. Raises ``Refused``."""
+        books = self._ledger.now()
+        work = self._assignments.work(books, who, assignment, "match")
+        reason = None
+        if answers.reason and answers.reason.strip():
+            try:
+                reason = clean(answers.reason, REASON_LIMIT)
+            except BadText as error:
+                raise Refused(error.code, limit=error.limit, length=error.length) from None
+        judged = MatchJudged(
+            assignment=assignment,
+            match=work.target,
+            a_dialogue=self._sides(books, who, assignment)["A"],
+            overall=answers.overall,
+            scales=answers.scales,
+            reason=reason,
+            guess=answers.guess,
+            confidence=answers.confidence,
+            form_version=FORM_VERSION,
+        )
+        epoch = books.dialogues[judged.a_dialogue].epoch
+        try:
+            self._store.append(Event.of(judged, role=who.role, rater=who.rater, epoch=epoch))
+        except AlreadyStored:
+            raise Refused("judged_already") from None
+        except NotStored:
+            raise Refused("not_saved") from None
+
+    def _sides(self, books: Books, who: Identity, assignment: str) -> dict[Side, str]:
+        """Which dialogue stands on which side: by a keyed hash, so each rater has their own."""
+        match = books.assignments[assignment].target
+        first, second = books.matches[match]
+        if int(self._keyed("sides", f"{match}:{who.rater}")[:8], 16) % 2:
+            first, second = second, first
+        return {"A": first, "B": second}
+
+
+def _answers(judged: MatchJudged) -> Answers:
+    """A verdict without the ids of what it is about."""
+    return Answers(
+        overall=judged.overall,
+        scales=judged.scales,
+        reason=judged.reason,
+        guess=judged.guess,
+        confidence=judged.confidence,
+    )

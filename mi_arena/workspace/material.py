@@ -1,0 +1,222 @@
+"""Where dialogues to rate come from, and what was said in them: stored battles, imported files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pydantic import ValidationError
+
+from mi_arena.access.keyed import Keyed
+from mi_arena.battles.refusal import Refused
+from mi_arena.battles.state import SIDES, BattleState, replay
+from mi_arena.dialogue import Dialogue, Message
+from mi_arena.engine.protocol import Arm
+from mi_arena.records.events import BattleDrawn, DialogueImported, Event, Judgement, Side
+from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.safety.crisis import scan
+from mi_arena.workspace.ledger import Books, Ledger, Material, material_of_battle
+
+ID_LENGTH = 16
+KEPT_IN_MEMORY = 512
+"""Dialogues of battles whose texts are kept ready."""
+_WHERE = {
+    "system": "meta.system",
+    "pair": "meta.pair",
+    "match": "meta.match_id",
+    "topic": "topic or meta.topic",
+}
+"""Where a field stands in a file, if not under its own name."""
+
+
+class BadImport(ValueError):
+    """A file that can't be imported; one line with its place. Nothing was imported."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of the dialogues of a file."""
+
+    new: int
+    known: int
+    """There already, from an earlier import."""
+    in_danger: int
+    """Left out: the client shows a sign of danger."""
+
+
+class MaterialStore:
+    """Adds material, and says what was said."""
+
+    def __init__(self, store: EventStore, ledger: Ledger, keyed: Keyed):
+        self._store, self._ledger, self._keyed = store, ledger, keyed
+        self._of_battle = lru_cache(KEPT_IN_MEMORY)(self._replayed)
+
+    def messages(self, material: Material) -> tuple[Message, ...]:
+        """The dialogue's turns, without system prompts, ending on the counsellor."""
+        if material.battle is None or material.side is None:
+            return material.messages
+        return self._of_battle(material.battle, "tuned" if material.system == "tuned" else "base")
+
+    def of_side(self, battle: str, side: str) -> str:
+        """The id of the dialogue on one side of a battle, drawn already or not."""
+        return self._keyed("dialogue", f"{battle}:{side}")[:ID_LENGTH]
+
+    def of_battle(self, battle: str, side: Side) -> Material:
+        """One side of a battle, drawn already or not."""
+        started = next(self._store.events("battle_started", battle=battle))
+        return material_of_battle(started, side, self.of_side(battle, side), self._match_of(battle))
+
+    def _match_of(self, battle: str) -> str:
+        return self._keyed("match", battle)[:ID_LENGTH]
+
+    def draw_battles(self, epoch: str | None = None) -> int:
+        """Make material of every judged battle that is none yet; how many there were.
+
+        Consent stands before every battle. Withdrawn battles and those with a sign of danger are
+        left out. Raises ``Refused`` where nothing could be stored.
+        """
+        taken = {m.battle for m in self._ledger.now().dialogues.values()}
+        out = {e.payload.battle for e in self._ended_badly()}  # type: ignore[attr-defined]
+        new = []
+        for event in self._store.events("judgement", epoch=epoch):
+            judged = event.payload
+            assert isinstance(judged, Judgement)
+            # An admin's battles are trials of the arena.
+            if event.role == "admin" or judged.battle in taken or judged.battle in out:
+                continue
+            new.append(
+                Event.of(
+                    BattleDrawn(
+                        battle=judged.battle,
+                        match=self._match_of(judged.battle),
+                        dialogues={side: self.of_side(judged.battle, side) for side in SIDES},
+                    ),
+                    role="admin",
+                    epoch=event.epoch,
+                )
+            )
+        drawn = 0
+        for one in new:
+            try:
+                self._store.append(one)
+                drawn += 1
+            except AlreadyStored:
+                continue  # by another admin at the same moment
+            except NotStored:
+                raise Refused("not_saved") from None
+        return drawn
+
+    def import_dialogues(self, text: str, name: str) -> Imported:
+        """Make material of a Dialogue JSONL; all of it or nothing.
+
+        Needs ``meta.system``; takes ``meta.pair``, ``meta.match_id`` and ``topic`` or
+        ``meta.topic``. Raises ``BadImport``, or ``Refused`` where nothing could be stored.
+        """
+        new: dict[str, tuple[str, DialogueImported]] = {}
+        in_danger = read = 0
+        for place, dialogue in _lines(text, name):
+            read += 1
+            imported = self._imported(dialogue, place)
+            if any(m.role == "client" and scan(m.content) for m in imported.messages):
+                in_danger += 1
+            else:
+                new[imported.dialogue] = place, imported
+        if not read:
+            raise BadImport(f"{name}: there is no dialogue in it")
+        books = self._ledger.now()
+        fresh = [placed for key, placed in new.items() if key not in books.dialogues]
+        _check_matches(fresh, books)
+        try:
+            self._store.append_all(Event.of(one, role="admin") for _, one in fresh)
+        except NotStored:
+            raise Refused("not_saved") from None
+        return Imported(new=len(fresh), known=read - len(fresh) - in_danger, in_danger=in_danger)
+
+    def _imported(self, dialogue: Dialogue, place: str) -> DialogueImported:
+        meta, extra = dialogue.meta, dialogue.model_extra or {}
+        said = [
+            Message(role=m.role, content=m.content) for m in dialogue.messages if m.role != "system"
+        ]
+        while said and said[-1].role == "client":
+            said.pop()
+        if not any(m.role == "counselor" and m.content.strip() for m in said):
+            raise BadImport(f"{place}: the counselor says nothing; there is nothing to code")
+        match = meta.get("match_id")
+        if "system" not in meta:
+            raise BadImport(
+                f"{place}: meta.system is missing; give base, base_prompted, tuned, reference or "
+                "remote:NAME"
+            )
+        told = {
+            "messages": said,
+            "system": meta["system"],
+            "pair": str(meta.get("pair") or "none"),
+            "match": match and self._keyed("match", f"imported:{match}")[:ID_LENGTH],
+            "topic": extra.get("topic") or meta.get("topic"),
+            "lang": dialogue.lang,
+        }
+        plain = [[m.role, m.content] for m in said]
+        identity = json.dumps([dialogue.id, plain, *list(told.values())[1:4]], ensure_ascii=False)
+        try:
+            return DialogueImported.model_validate(
+                {"dialogue": self._keyed("dialogue", identity)[:ID_LENGTH], **told}
+            )
+        except ValidationError as error:
+            wrong = error.errors(include_input=False)[0]
+            field = ".".join(str(part) for part in wrong["loc"])
+            raise BadImport(f"{place}: {_WHERE.get(field, field)}: {wrong['msg']}") from None
+
+    def _ended_badly(self) -> Iterable[Event]:
+        return self._store.events(("withdrawn", "battle_flagged"))
+
+    def _replayed(self, battle: str, arm: Arm) -> tuple[Message, ...]:
+        state = replay(self._store.events(battle=battle))
+        return _of_arm(state, arm) if state is not None else ()
+
+
+def _of_arm(state: BattleState, arm: Arm) -> tuple[Message, ...]:
+    messages: Sequence[Message] = state.history(arm, None)
+    return tuple(messages[:-1] if state.pending is not None else messages)
+
+
+def _lines(text: str, name: str) -> Iterable[tuple[str, Dialogue]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        place = f"{name}:{number}"
+        try:
+            yield place, Dialogue.model_validate_json(line)
+        except ValidationError as error:
+            wrong = error.errors(include_input=False)[0]
+            field = ".".join(str(part) for part in wrong["loc"]) or "the line"
+            raise BadImport(f"{place}: {field}: {wrong['msg']}") from None
+
+
+def _check_matches(fresh: Iterable[tuple[str, DialogueImported]], books: Books) -> None:
+    """A match is one client and different systems of one pair; it stays as it is once judged."""
+    seen: dict[str, list[tuple[str, str]]] = {}
+    for known in books.dialogues.values():
+        if known.match is not None:
+            seen.setdefault(known.match, []).append((known.pair, known.system))
+    judged = {work.target for work in books.assignments.values() if work.task == "match"}
+    for place, one in fresh:
+        if one.match is None:
+            continue
+        others = seen.setdefault(one.match, [])
+        if any(one.system == system for _, system in others):
+            raise BadImport(
+                f"{place}: one match_id holds two dialogues of {one.system}; "
+                "give each match its own match_id"
+            )
+        if any(one.pair != pair for pair, _ in others):
+            raise BadImport(
+                f"{place}: one match_id holds dialogues of the pairs {others[0][0]} and {one.pair}"
+            )
+        if one.match in judged:
+            raise BadImport(
+                f"{place}: the match of this match_id is being judged and takes no third "
+                "dialogue; give it another match_id"
+            )
+        others.append((one.pair, one.system))
