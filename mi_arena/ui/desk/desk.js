@@ -36,7 +36,6 @@ function keep(value) {
 function send(message) {
   const mine = turn;
   line = line.then(async () => {
-    // After a repaint by the server, what was typed on the page before it fits no longer.
     if (mine !== turn || !told) return;
     waiting(true);
     const answer = await asked({ ...message, session: told.session, view, version });
@@ -72,8 +71,9 @@ function take(answer) {
   const held = document.activeElement && document.activeElement.closest
     ? document.activeElement.closest('[data-key]') : null;
   const key = held && element.contains(held) ? held.dataset.key : null;
+  // What was asked for before this came was meant for a page that is no longer true.
+  if (answer.stale) turn += 1;
   if ('html' in answer) {
-    turn += 1;
     cutting = null;
     one('.desk-page').innerHTML = answer.html;
     here = firstOpen();

@@ -96,7 +96,7 @@ class DeskShell:
         if refused.code == "overtaken":
             # What was changed elsewhere is shown at once, and this change is the reader's to redo.
             again = self.answer({**given, "do": "open"}, None)
-            return again | {"note": sentence}
+            return again | {"note": sentence, "stale": True}
         if refused.code in ("no_work", "practised_already") and given.get("view") != self._home:
             home = self.answer({**given, "view": self._home, "do": "open"}, None)
             return home | {"note": sentence, "view": self._home}
