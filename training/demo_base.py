@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
+import json
 import math
 import sys
 from pathlib import Path
@@ -29,6 +30,9 @@ from mi_arena.chat_formats import load_format
 from mi_arena.dialogue import BadLine, Dialogue, read_dialogues
 from mi_arena.jobs.run_directory import RunDirectory
 from training.demo_tokenizer import load_tokenizer, train_tokenizer
+
+LAST_RECORDS = 50
+"""Metrics over which the training loss is averaged at the end."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +246,32 @@ class Trainer:
         folder = self.run.path / "model"
         weights = copy.deepcopy(self.model).to("cpu", torch.bfloat16)
         weights.save_pretrained(folder, max_shard_size="15MB")
+        record = json.dumps(training_record(self.config, self.run), ensure_ascii=False, indent=2)
+        (folder / "training.json").write_text(record + "\n", encoding="utf-8")
         return folder
+
+
+def training_record(config: BaseConfig, run: RunDirectory) -> dict[str, Any]:
+    """What ``training.json`` beside the weights says: how they were made."""
+    last = [json.loads(line)["loss"] for line in _lines(run.path / "metrics.jsonl")[-LAST_RECORDS:]]
+    settings = dataclasses.asdict(config)
+    del settings["data"]  # a path of one machine
+    return {
+        "config": settings,
+        "steps": config.steps,
+        "tokens_seen": config.steps * config.batch_tokens,
+        "loss": {
+            "unit": "nats per token, role and end tokens included",
+            "mean_of_last_records": sum(last) / len(last) if last else None,
+            "records": len(last),
+        },
+        "log": [line.split(" ", 1)[-1] for line in _lines(run.path / "log.txt")],
+    }
+
+
+def _lines(file: Path) -> list[str]:
+    """Of a file that a short run may not have."""
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
 
 def changed_since_begun(folder: Path, config: BaseConfig) -> list[str]:

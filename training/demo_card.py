@@ -1,4 +1,4 @@
-"""Write the model card of the embedded pair: ``python -m training.demo_card --base-run RUNDIR …``.
+"""Write the model card of the embedded pair: ``python -m training.demo_card --smilechat FILE``.
 
 Every number in it is measured here, from the weights as shipped; the reply pairs are the first
 dialogues of the MI test file by order, whatever they look like.
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from peft import PeftModel
 from tqdm import tqdm
 
@@ -80,16 +79,13 @@ def reply_pairs(
     return pairs
 
 
-def base_run_facts(run: Path) -> dict[str, Any]:
-    """Tokens, losses and the command of the base's run, from its run directory."""
+def base_facts(folder: Path) -> dict[str, Any]:
+    """Tokens, losses and the command of the base's run, from the record beside its weights."""
     try:
-        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise BadInput(f"--base-run: {error}") from None
-    metrics = [json.loads(line) for line in lines]
-    if not metrics:
-        raise BadInput(f"--base-run: {run}: no metrics; has the run begun?")
+        record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"--base: {folder / 'training.json'}: {error}") from None
+    config, loss = record["config"], record["loss"]
     flags = [
         f"--{field.name.replace('_', '-')} {config[field.name]}"
         for field in dataclasses.fields(BaseConfig)
@@ -98,18 +94,14 @@ def base_run_facts(run: Path) -> dict[str, Any]:
     command = " ".join(
         ["python -m training.demo_base --data SMILECHAT --out runs/demo-base", *flags]
     )
-    last = metrics[-50:]
-    steps = config["tokens"] // config["batch_tokens"]
-    log_file = run / "log.txt"
-    log = log_file.read_text(encoding="utf-8").splitlines() if log_file.is_file() else []
     return {
-        "base_config": "\n".join(f"- {k}: {v}" for k, v in config.items() if k != "data"),
+        "base_config": "\n".join(f"- {key}: {value}" for key, value in config.items()),
         "base_command": command,
-        "base_steps": steps,
-        "base_tokens": f"{steps * config['batch_tokens']:,}",
-        "base_log": "\n".join(f"    {line.split(' ', 1)[-1]}" for line in log),
-        "base_train_loss": f"{sum(m['loss'] for m in last) / len(last):.3f}",
-        "base_train_records": len(last),
+        "base_steps": record["steps"],
+        "base_tokens": f"{record['tokens_seen']:,}",
+        "base_log": "\n".join(f"    {line}" for line in record["log"]),
+        "base_train_loss": held_out_loss.shown(loss["mean_of_last_records"]),
+        "base_train_records": loss["records"],
     }
 
 
@@ -149,7 +141,7 @@ def interval(edges: list[float] | None) -> str:
 def facts(options: argparse.Namespace) -> dict[str, Any]:
     """Everything the template has a place for."""
     base_folder, adapter = str(options.base), str(options.adapter)
-    found = base_run_facts(options.base_run)
+    found = base_facts(options.base)
     chat = models.load_chat(base_folder, "demo")
     base = models.load_base(base_folder)
     parameters = sum(p.numel() for p in base.parameters())
@@ -214,7 +206,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--base-run", type=Path, required=True, help="run directory of the base")
     parser.add_argument("--smilechat", required=True, help="SmileChat as dialogue JSONL")
     parser.add_argument("--out", type=Path, default=ASSETS / "demo/README.md", help="the card")
     parser.add_argument("--base", type=Path, default=ASSETS / "demo/base", help="base weights")

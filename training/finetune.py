@@ -17,6 +17,7 @@ import signal
 import sys
 import warnings
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +53,17 @@ class Data:
 
 def prepare(config: FinetuneConfig, chat: ChatFormat) -> Data:
     try:
-        made = build_examples(
-            read_dialogues(config.data), chat, config.max_length, config.only_quality
-        )
-    except FileNotFoundError:
-        raise BadInput(f"data: {config.data}: no such file") from None
+        dialogues = chain.from_iterable(read_dialogues(file) for file in config.files)
+        made = build_examples(dialogues, chat, config.max_length, config.only_quality)
+    except FileNotFoundError as error:
+        raise BadInput(f"data: {error.filename}: no such file") from None
     except (BadLine, OSError, UnicodeDecodeError) as error:
         raise BadInput(f"data: {models.first_line(error)}") from None
     train, validation = held_out(len(made.examples), config.validation, config.seed)
     if not train:
         raise BadInput(
-            f"data: {config.data}: {made.counts.used} of {made.counts.read} dialogues can be used, "
-            "too few to learn from; see only_quality, max_length and validation"
+            f"data: {', '.join(config.files)}: {made.counts.used} of {made.counts.read} dialogues "
+            "can be used, too few to learn from; see only_quality, max_length and validation"
         )
     return Data(
         [made.examples[i] for i in train],
@@ -236,8 +236,10 @@ def training_record(tuner: Tuner) -> dict[str, Any]:
     """What ``training.json`` beside the adapter says: how it was made, and how well it did."""
     config, data, best = tuner.config, tuner.data, best_epoch(tuner.history)
     shown = config.model_dump()
-    for key in ("base", "data", "output"):
+    for key in ("base", "output"):
         shown[key] = public_name(shown[key])
+    names = [public_name(file) for file in config.files]
+    shown["data"] = names if isinstance(config.data, list) else names[0]
     return {
         "config": shown,
         "system_prompt": None,

@@ -28,8 +28,11 @@ class FinetuneConfig(BaseModel):
         min_length=1,
         description="Folder of the base model, or its name on the Hugging Face Hub. Required.",
     )
-    data: str = Field(
-        min_length=1, description="Dialogue JSONL to learn from (.gz allowed). Required."
+    data: str | list[str] = Field(
+        min_length=1,
+        description="Dialogue JSONL to learn from (.gz allowed), or a list of them. Where a "
+        "dialogue has `meta.context_messages`, nothing is learnt from so many first messages. "
+        "Required.",
     )
     output: str = Field(
         min_length=1,
@@ -85,6 +88,11 @@ class FinetuneConfig(BaseModel):
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32", description="What the base is loaded in; the adapter is float32 always."
     )
+
+    @property
+    def files(self) -> list[str]:
+        """The files of ``data``."""
+        return [self.data] if isinstance(self.data, str) else self.data
 
     @field_validator("format")
     @classmethod

@@ -6,8 +6,9 @@ Ratings in, one report per item out. Knows nothing of files or of how a report i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from mi_arena.miti.icc import icc_11, icc_a1, icc_c1
 from mi_arena.miti.items import CODES, GLOBALS, SCORES
 from mi_arena.miti.kappa import agreement_within, kappa, weighted_kappa
 from mi_arena.miti.ratings import Coefficient
+from mi_arena.miti.rules import MOST_COUNT, valid_count, valid_global
 
 Band = Literal["poor", "fair", "good", "excellent"]
 CoefficientName = Literal["icc_a1", "icc_c1", "icc_11", "alpha", "weighted_kappa", "kappa"]
@@ -28,6 +30,29 @@ KNOWN_LEVELS: dict[str, Level] = {
     **dict.fromkeys(("code", "utterance_code", "utterance"), "nominal"),
 }
 """Of globals, counts, summary scores and codes of utterances. Any other item is interval."""
+
+
+class _Range(NamedTuple):
+    """Which numbers an item can have."""
+
+    holds: Callable[[float], bool]
+    words: str
+    """Goes on from "the value is not"."""
+
+
+_RANGES: dict[str, _Range] = {
+    **dict.fromkeys(GLOBALS, _Range(valid_global, "a whole number from 1 to 5")),
+    **dict.fromkeys(CODES, _Range(valid_count, f"a whole number from 0 to {MOST_COUNT}")),
+    **dict.fromkeys(
+        ("technical", "relational"), _Range(lambda value: 1 <= value <= 5, "between 1 and 5")
+    ),
+    "percent_cr": _Range(lambda value: 0 <= value <= 100, "between 0 and 100"),
+    **dict.fromkeys(("r_to_q", "mia", "mina"), _Range(lambda value: value >= 0, "0 or more")),
+}
+"""Scores need not be what one form gives: they may be means over raters or sessions."""
+_SEPARATORS = str.maketrans("", "", " _-")
+_NEAR = 0.8
+"""The ratio of `difflib` from which an unknown name looks like a slip of a known one."""
 
 
 class Rating(NamedTuple):
@@ -74,9 +99,10 @@ def agreement(
 ) -> dict[str, ItemAgreement]:
     """The agreement on each item, in the order in which the items first come.
 
-    ``levels`` goes before :data:`KNOWN_LEVELS`. Raises :class:`BadRatings` for a rating given
-    twice, for a value that is no number where the item needs one, and for a level of an item
-    that nobody rated.
+    Names are taken as they stand: see :func:`known_item`. ``levels`` goes before
+    :data:`KNOWN_LEVELS`. Raises :class:`BadRatings` for a rating given twice, for a value that is
+    no number where the item needs one, for a number that the item of MITI cannot have, whatever
+    its level, and for a level of an item that nobody rated.
     """
     given = dict(levels or {})
     cells: dict[str, dict[tuple[str, str], float | str]] = {}
@@ -100,6 +126,29 @@ def agreement(
             f"{', '.join(cells) or 'none'}"
         )
     return {item: _report(cells[item], _level_of(item, given)) for item in cells}
+
+
+def known_item(name: str) -> str:
+    """The known item of this name in whatever case, and with or without blanks, ``_`` and ``-``.
+
+    A name that is of none stays as it is.
+    """
+    return _SPELLINGS.get(_bare(name), name)
+
+
+def near_known(name: str) -> str | None:
+    """The known item that an unknown name looks like a slip of, if any."""
+    if known_item(name) in KNOWN_LEVELS:
+        return None
+    near = get_close_matches(_bare(name), _SPELLINGS, n=1, cutoff=_NEAR)
+    return _SPELLINGS[near[0]] if near else None
+
+
+def _bare(name: str) -> str:
+    return name.casefold().translate(_SEPARATORS)
+
+
+_SPELLINGS = {_bare(item): item for item in KNOWN_LEVELS}
 
 
 def cicchetti_band(value: float) -> Band:
@@ -186,6 +235,12 @@ def _value(row: Rating, level: Level) -> float | str | None:
     except ValueError:
         number = math.nan
     if math.isfinite(number):
+        possible = _RANGES.get(row.item)
+        if possible and not possible.holds(number):
+            raise BadRatings(
+                f"{_place(row)}: the value {str(value)!r} is not {possible.words}; correct it, "
+                "leave it empty if the rating is missing, or rename the item if it is not MITI's"
+            )
         # 1 and 1.0 are one category.
         return number
     if level == "nominal":

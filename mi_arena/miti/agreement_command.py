@@ -9,7 +9,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
@@ -20,6 +20,9 @@ from mi_arena.miti.agreement import (
     ItemAgreement,
     Rating,
     agreement,
+    cicchetti_band,
+    known_item,
+    near_known,
 )
 from mi_arena.miti.alpha import Level
 from mi_arena.miti.bootstrap import DRAWS, SEED
@@ -67,12 +70,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the agreement; returns the exit code."""
     try:
-        found = agreement(read_ratings(options.ratings), _levels(options.level))
+        levels = _levels(options.level)
+        ratings = list(read_ratings(options.ratings))
+        found = agreement(ratings, levels)
         if not found:
             raise BadRatings("there is no rating below the header")
     except BadRatings as error:
         print(f"error: {options.ratings}: {error}", file=sys.stderr)
         return 2
+    for slip in _likely_slips(ratings, levels):
+        print(f"warning: {options.ratings}: {slip}", file=sys.stderr)
     if options.json:
         items = {item: asdict(report) for item, report in found.items()}
         print(json.dumps({"items": items}, ensure_ascii=False, indent=2, allow_nan=False))
@@ -84,7 +91,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read_ratings(path: Path) -> Iterator[Rating]:
-    """The ratings of a CSV file, in its order; raises :class:`BadRatings` with the line."""
+    """The ratings of a CSV file, in its order; raises :class:`BadRatings` with the line.
+
+    Known items go by their own names, however the file spells them.
+    """
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -104,7 +114,7 @@ def read_ratings(path: Path) -> Iterator[Rating]:
                 for name, cell in (("item", item), ("target", target), ("rater", rater)):
                     if not cell:
                         raise BadRatings(f"line {number} has no {name}; fill it in")
-                yield Rating(item, target, rater, value, f"line {number}")
+                yield Rating(known_item(item), target, rater, value, f"line {number}")
     except UnicodeDecodeError as error:
         raise BadRatings(f"is not UTF-8 (byte {error.start}); save it as CSV in UTF-8") from None
     except csv.Error as error:
@@ -128,7 +138,7 @@ def _item_and_level(text: str) -> tuple[str, Level]:
     item, _, level = text.rpartition("=")
     for known in get_args(Level):
         if item.strip() and level.strip() == known:
-            return item.strip(), known
+            return known_item(item.strip()), known
     raise argparse.ArgumentTypeError(
         f"{text!r} is not ITEM=LEVEL with nominal, ordinal or interval for LEVEL"
     )
@@ -142,20 +152,49 @@ def _levels(given: list[tuple[str, Level]]) -> dict[str, Level]:
     return levels
 
 
+def _likely_slips(ratings: Iterable[Rating], levels: Mapping[str, Level]) -> Iterator[str]:
+    """A warning for each unknown item that is named much like a known one, where it first comes.
+
+    Who gives such an item a level has named it on purpose.
+    """
+    first: dict[str, str] = {}
+    for rating in ratings:
+        first.setdefault(rating.item, rating.where)
+    for item, where in first.items():
+        meant = near_known(item)
+        if meant and item not in levels:
+            yield f"{where}: {item} is taken as an unknown interval item; did you mean {meant}?"
+
+
 def _table(item: str, report: ItemAgreement) -> str:
-    name = NAMES[report.band_of] if report.band_of else None
-    band = f"{report.band} by {name}" if name else "no band, as no coefficient is defined"
     exact = (
         "undefined: no target has two ratings" if report.exact is None else _digits(report.exact)
     )
     within = "" if report.within_one is None else f", within one {_digits(report.within_one)}"
+    targets, raters = _counted(report.n_targets, "target"), _counted(report.n_raters, "rater")
     lines = [
-        f"{item} ({report.level}; {report.n_targets} targets, {report.n_raters} raters): {band}",
+        f"{item} ({report.level}; {targets}, {raters}): {_band(report)}",
         f"  agreement of rating pairs: exact {exact}{within}",
         f"  {'coefficient':<22}{'value':>7}  {'95 % interval':<18}{'targets':>7}",
         *(_line(label, getattr(report, key)) for key, label in NAMES.items()),
     ]
     return "\n".join(lines)
+
+
+def _band(report: ItemAgreement) -> str:
+    if report.band_of is None:
+        return "no band, as no coefficient is defined"
+    found: Coefficient = getattr(report, report.band_of)
+    told = f"{report.band} by {NAMES[report.band_of]}"
+    if found.ci_low is None or found.ci_high is None:
+        return told
+    low, high = cicchetti_band(found.ci_low), cicchetti_band(found.ci_high)
+    # A band alone would hide that few targets leave nearly any agreement possible.
+    return told if low == high == report.band else f"{told} (interval spans {low} to {high})"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _line(label: str, found: Coefficient) -> str:

@@ -9,26 +9,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import gradio as gr
-import yaml
 from pydantic import ValidationError
 
 from mi_arena.access.identity import Identities, Identity
 from mi_arena.battles.arena import Arena
 from mi_arena.battles.form import OVERALL, POINTS, REASON_LIMIT, TOPICS, Answers
 from mi_arena.battles.refusal import Refused
-from mi_arena.battles.tally import tally
 from mi_arena.battles.view import BattleView
 from mi_arena.records.store import StoreError
 from mi_arena.safety.crisis import scan
 from mi_arena.safety.help import CATEGORIES, help_for
 from mi_arena.ui.desk.rooms import own_battle_rooms
 from mi_arena.ui.desk.shell import DeskShell
+from mi_arena.ui.outcome import outcome_html, receipt_html
 from mi_arena.ui.session import Session, locale_of
+from mi_arena.ui.starters import starters
 from mi_arena.ui.texts import Lang, say
 from mi_arena.ui.transcript import crisis_html, note_html, rounds_html, status_text
 from mi_arena.workspace.workspace import Workspace
@@ -44,14 +42,6 @@ GUESSES = ("A", "B", NOT_SURE)
 CONFIDENCE = ("1", "2", "3", "4", "5")
 SCALE = ("-2", "-1", "0", "1", "2")
 Updates = dict[Any, Any]
-
-
-@cache
-def starters() -> dict[str, list[dict[str, str]]]:
-    """First client turns to start from, by topic."""
-    text = files("mi_arena.assets").joinpath("starters.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, list[dict[str, str]]] = yaml.safe_load(text)
-    return loaded
 
 
 class BattlePage:
@@ -222,7 +212,7 @@ class BattlePage:
             self.arena.say(who, token, text)
             emptied = True
         except Refused as refused:
-            problem = note_html(_sentence(session.lang, refused), "bad")
+            problem = note_html(_sentence(session, who, refused), "bad")
         except Exception as error:
             problem = self._failed(session, error)
         updates = self.paint(started, request) | {self.problem: problem}
@@ -277,7 +267,7 @@ class BattlePage:
                 self.arena.give_up(who, token)
         except Refused as refused:
             if refused.code not in ("no_battle", "not_yours"):
-                return {self.problem: note_html(_sentence(session.lang, refused), "bad")}
+                return {self.problem: note_html(_sentence(session, who, refused), "bad")}
         return self.paint(session.with_(battle=""), request)
 
     def on_again(self, stored: object, request: gr.Request) -> Updates:
@@ -290,7 +280,7 @@ class BattlePage:
         try:
             self.arena.judge(who, token, self._answers(data))
         except Refused as refused:
-            return {self.judge_problem: note_html(_sentence(session.lang, refused), "bad")}
+            return {self.judge_problem: note_html(_sentence(session, who, refused), "bad")}
         except Exception as error:
             return {self.judge_problem: self._failed(session, error)}
         return self.paint(session.with_(battle=token), request) | {self.judge_problem: ""}
@@ -310,7 +300,7 @@ class BattlePage:
                 view = self.arena.view(who, session.battle)
         except Refused as refused:
             session = session.with_(battle="")
-            closed = _sentence(lang, refused)
+            closed = _sentence(session, who, refused)
         except StoreError as error:
             log.error("the records cannot be read: %s", error)
             return {self.problem: note_html(say(lang, "failed"), "bad")}
@@ -338,7 +328,7 @@ class BattlePage:
             self.judge_box: gr.update(visible=bool(view and view.can_judge)),
             self.outcome_box: gr.update(visible=phase == "judged"),
             self.outcome: self._outcome(view, lang) if phase == "judged" else "",
-            self.receipt: self._receipt(view, lang),
+            self.receipt: receipt_html(view, lang),
             self.own.component: self.own.painted(session, shown=phase == "judged"),
         } | (self._fresh_form() if view is None else {})
 
@@ -414,45 +404,9 @@ class BattlePage:
         kinds = [one for one in CATEGORIES if one == category]
         return crisis_html(help_for(locale_of(request, lang), kinds), lang)
 
-    def _receipt(self, view: BattleView | None, lang: Lang) -> str:
-        if view is None or view.receipt is None:
-            return ""
-        return note_html(say(lang, "receipt", receipt=view.receipt), "good")
-
     def _outcome(self, view: BattleView | None, lang: Lang) -> str:
-        if view is None:
-            return ""
-        if view.reveal is None:
-            return note_html(say(lang, "blind"), "good")
-        reveal = view.reveal
-        other = "B" if reveal.tuned_side == "A" else "A"
-        names = {p.id: getattr(p.name, lang) for p in self.arena.served_pairs()}
-        lines = [
-            say(lang, "judged"),
-            say(
-                lang,
-                "reveal",
-                tuned=reveal.tuned_side,
-                base=other,
-                pair=names.get(reveal.pair, reveal.pair),
-            ),
-            say(lang, f"verdict_{_verdict(reveal.overall, reveal.tuned_side)}"),
-        ]
-        if reveal.guess is not None:
-            right = reveal.guess == reveal.tuned_side
-            lines.append(say(lang, "guess_right" if right else "guess_wrong", guess=reveal.guess))
-        try:
-            stands = tally(self.arena.store, reveal.epoch)
-        except StoreError as error:
-            log.error("the tally cannot be read: %s", error)
-            return "".join(note_html(line, "good") for line in lines)
-        if stands.judgements < self.minimum_n:
-            lines.append(
-                say(lang, "tally_few", judgements=stands.judgements, minimum=self.minimum_n)
-            )
-        else:
-            lines.append(say(lang, "tally", **stands._asdict()))
-        return "".join(note_html(line, "good") for line in lines)
+        names = {pair.id: getattr(pair.name, lang) for pair in self.arena.served_pairs()}
+        return outcome_html(view, lang, self.arena.store, names, self.minimum_n) if view else ""
 
     # ---- helpers
 
@@ -482,8 +436,9 @@ class BattlePage:
         try:
             act()
         except Refused as refused:
+            who = session.identity(self.identities)
             return self.paint(session, request) | {
-                where: note_html(_sentence(session.lang, refused), "bad")
+                where: note_html(_sentence(session, who, refused), "bad")
             }
         except Exception as error:
             return {where: self._failed(session, error)}
@@ -497,11 +452,7 @@ class BattlePage:
         return note_html(say(session.lang, "failed"), "bad")
 
 
-def _sentence(lang: Lang, refused: Refused) -> str:
-    return say(lang, f"refused_{refused.code}", **refused.values)
-
-
-def _verdict(overall: str, tuned_side: str) -> str:
-    if overall not in ("A", "B"):
-        return overall
-    return "tuned" if overall == tuned_side else "base"
+def _sentence(session: Session, who: Identity, refused: Refused) -> str:
+    if refused.code in ("not_yours", "no_battle") and session.member and who.member is None:
+        return say(session.lang, "signed_out")  # the browser's battle was the member's
+    return say(session.lang, f"refused_{refused.code}", **refused.values)

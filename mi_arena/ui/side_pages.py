@@ -73,7 +73,7 @@ class ExpertSignIn:
             self.enter = gr.Button(elem_id="expert-in")
             self.leave = gr.Button(elem_id="expert-out")
         self.outcome = gr.HTML(elem_id="expert-outcome")
-        outputs = [self.code, self.outcome, *changed_outputs]
+        outputs = [self.code, self.enter, self.leave, self.outcome, *changed_outputs]
         for event in (self.enter.click, self.code.submit):
             event(self.on_enter, [browser, self.code], outputs, **AT_ONCE)
         self.leave.click(self.on_leave, [browser], outputs, **AT_ONCE)
@@ -83,13 +83,21 @@ class ExpertSignIn:
 
     def words(self, session: Session) -> dict[Any, Any]:
         lang = session.lang
-        signed_in = session.identity(self.identities).role in ("expert", "admin")
         return {
             self.heading: f"## {say(lang, 'expert_title')}\n{say(lang, 'expert_lead')}",
-            self.code: gr.update(label=say(lang, "expert_code")),
-            self.enter: gr.update(value=say(lang, "expert_sign_in")),
-            self.leave: gr.update(value=say(lang, "expert_sign_out")),
-            self.outcome: note_html(say(lang, "expert_signed_in") if signed_in else "", "good"),
+            **self.standing(session),
+        }
+
+    def standing(self, session: Session) -> dict[Any, Any]:
+        """Who is signed in, if anybody is, and what they can do about it."""
+        lang, role = session.lang, session.identity(self.identities).role
+        member = role != "public"
+        told = say(lang, f"signed_in_{role}") if member else ""
+        return {
+            self.code: gr.update(label=say(lang, "expert_code"), value="", visible=not member),
+            self.enter: gr.update(value=say(lang, "expert_sign_in"), visible=not member),
+            self.leave: gr.update(value=say(lang, "expert_sign_out"), visible=member),
+            self.outcome: note_html(told, "good"),
         }
 
     def on_enter(self, stored: object, code: object, request: gr.Request) -> dict[Any, Any]:
@@ -103,13 +111,10 @@ class ExpertSignIn:
             log.error("signing in failed: %s", type(error).__name__)
             return {self.outcome: note_html(say(session.lang, "failed"), "bad")}
         session = session.with_(member=token, battle="")
-        return self.changed(session, request) | {
-            self.code: "",
-            self.outcome: note_html(say(session.lang, "expert_signed_in"), "good"),
-        }
+        return self.changed(session, request) | self.standing(session)
 
     def on_leave(self, stored: object, request: gr.Request) -> dict[Any, Any]:
         session = Session.read(stored, request).with_(member="", battle="")
-        return self.changed(session, request) | {
-            self.outcome: note_html(say(session.lang, "expert_signed_out"), "good")
-        }
+        standing = self.standing(session)
+        standing[self.outcome] = note_html(say(session.lang, "expert_signed_out"), "good")
+        return self.changed(session, request) | standing

@@ -17,8 +17,11 @@ from mi_arena.miti.agreement import (
     Rating,
     agreement,
     cicchetti_band,
+    known_item,
+    near_known,
 )
 from mi_arena.miti.alpha import Level
+from mi_arena.miti.items import CODES, GLOBALS, SCORES
 
 ROOT = Path(__file__).resolve().parents[2]
 ANNOMI = ROOT.parent / "shared" / "data" / "annomi_full.csv.gz"
@@ -182,6 +185,88 @@ def test_bad_ratings_are_told_in_one_line(
     assert "\n" not in message
     for part in told:
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("items", "possible", "impossible", "told"),
+    [
+        (GLOBALS, "1 2 3 4 5 4.0", "0 6 -1 3.5 5.001 45", "a whole number from 1 to 5"),
+        (CODES, "0 1 7.0 100000", "-1 1.5 -0.5 100001", "a whole number from 0 to 100000"),
+        (("technical", "relational"), "1 3.5 4.25 5", "0 0.99 5.5 -3", "between 1 and 5"),
+        (("percent_cr",), "0 66.7 100", "-0.1 100.1 4000", "between 0 and 100"),
+        (("r_to_q", "mia", "mina"), "0 0.5 12", "-1 -0.01", "0 or more"),
+    ],
+)
+def test_a_number_that_an_item_cannot_have_is_told_with_its_place(
+    items: tuple[str, ...], possible: str, impossible: str, told: str
+) -> None:
+    for item in items:
+        for value in possible.split():
+            rows = [Rating(item, "s1", "ann", value), Rating(item, "s1", "bob", float(value))]
+            assert agreement(rows)[item].exact == 1
+        for value in impossible.split():
+            given: list[str | float] = [value, float(value)]
+            for wrong in given:
+                with pytest.raises(BadRatings) as caught:
+                    agreement([Rating(item, "s1", "ann", wrong, "line 4")])
+                message = str(caught.value)
+                assert message.startswith(f"line 4, item {item}, target s1, rater ann: ")
+                assert f"the value '{wrong}' is not {told}; correct it, leave it empty" in message
+
+
+def test_only_an_unknown_item_may_have_any_number() -> None:
+    assert agreement(ratings("warmth", ["0X", "X0"]))["warmth"].exact == 0
+    assert agreement([Rating("empathy!", "s1", "ann", -7.5)])["empathy!"].n_targets == 1
+    # Categories of a global may be words, but a number is a rating at any level.
+    words = [Rating("CCT", "s1", "ann", "low"), Rating("CCT", "s1", "bob", "low")]
+    assert agreement(words, {"CCT": "nominal"})["CCT"].exact == 1
+    for level in ("nominal", "ordinal", "interval"):
+        with pytest.raises(BadRatings, match="'7' is not a whole number from 1 to 5"):
+            agreement([Rating("CCT", "s1", "ann", "7")], {"CCT": level})
+
+
+KNOWN = (*GLOBALS, *CODES, *SCORES, "code", "utterance", "utterance_code")
+
+
+@given(st.data())
+def test_a_known_item_is_known_in_every_spelling(data: st.DataObject) -> None:
+    item = data.draw(st.sampled_from(KNOWN))
+    separators = st.text(" _-", max_size=2)
+    spelt = data.draw(separators)
+    for letter in item.replace("_", ""):
+        case = data.draw(st.sampled_from([str.upper, str.lower]))
+        spelt += case(letter) + data.draw(separators)
+    assert known_item(spelt) == item
+    assert near_known(spelt) is None
+
+
+@pytest.mark.parametrize("name", ["warmth", "EMPHATY", "code:CR", "CR 2", "R:Q", "话语", "-", ""])
+def test_an_unknown_item_keeps_its_name(name: str) -> None:
+    assert known_item(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("EMPHATY", "EMPATHY"),
+        ("emphaty", "EMPATHY"),
+        ("Partner-shp", "PARTNERSHIP"),
+        ("percent cr %", "percent_cr"),
+        ("EMPHASISE", "EMPHASIZE"),
+        ("PERSUADE WTH", "PERSUADE_WITH"),
+        ("codes", "code"),
+        ("CRR", "CR"),
+        # Three quarters and two thirds alike are not enough.
+        ("code:CR", None),
+        ("CTT", None),
+        ("warmth", None),
+        ("话语", None),
+        ("EMPATHY", None),
+        ("Empathy", None),
+    ],
+)
+def test_a_name_near_a_known_one(name: str, meant: str | None) -> None:
+    assert near_known(name) == meant
 
 
 TABLES = st.integers(2, 4).flatmap(

@@ -130,6 +130,22 @@ HEADER = "item,target,rater,value\n"
             ["CCT", "s1", "ann", "line 5", "line 2"],
         ),
         (HEADER + "CCT,s1,ann,high\n", [], ["line 2", "'high'", "--level CCT=nominal"]),
+        (
+            HEADER + "CCT,s1,ann,3\nCCT,s1,bob,33\n",
+            [],
+            ["line 3, item CCT, target s1, rater bob", "'33'", "1 to 5", "correct it"],
+        ),
+        (HEADER + "sst,s1,ann,3.5\n", [], ["line 2, item SST", "'3.5'", "a whole number"]),
+        (HEADER + "Persuade With,s1,ann,-1\n", [], ["item PERSUADE_WITH", "'-1'", "from 0"]),
+        (HEADER + "percent-cr,s1,ann,101\n", [], ["item percent_cr", "'101'", "0 and 100"]),
+        # Two spellings are one item.
+        (
+            HEADER + "EMPATHY,s1,ann,3\nempathy,s1,bob,3\nEm pathy,s1,ann,4\n",
+            [],
+            ["line 4, item EMPATHY", "second rating", "line 2"],
+        ),
+        # What is wrong comes alone, without the warnings.
+        (HEADER + "EMPHATY,s1,ann,3\nCCT,s1,ann,9\n", [], ["line 3, item CCT"]),
         (HEADER + "CCT,s1,ann\n", [], ["line 2 has 3 cells, the header 4"]),
         (HEADER + "CCT,s1,ann,3,4\n", [], ["line 2 has 5 cells, the header 4"]),
         (HEADER + "CCT,,ann,3\n", [], ["line 2 has no target"]),
@@ -143,6 +159,11 @@ HEADER = "item,target,rater,value\n"
         (
             HEADER + "CCT,s1,ann,3\n",
             ["--level", "CCT=ordinal", "--level", "CCT=nominal"],
+            ["CCT two levels"],
+        ),
+        (
+            HEADER + "CCT,s1,ann,3\n",
+            ["--level", "CCT=ordinal", "--level", "cct=nominal"],
             ["CCT two levels"],
         ),
     ],
@@ -160,6 +181,133 @@ def test_bad_input_is_told_in_one_line(
     assert len(errors.splitlines()) == 1
     for part in ["bad.csv", *told]:
         assert part in errors
+
+
+def test_spellings_of_a_known_item_are_one_item(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    spelt = HEADER + "".join(
+        f"{item},{target},{rater},{value}\n"
+        for item, target, rater, value in [
+            *(("Empathy", "s1", "ann", 2), ("EMPATHY", "s1", "bob", 2)),
+            *(("empathy", "s2", "ann", 4), ("em-pathy", "s2", "bob", 5)),
+            *(("r-to-q", "s1", "ann", 1.5), ("R to Q", "s1", "bob", 0.5)),
+            *(("Utterance Code", "u1", "ann", "Q"), ("utterance_code", "u1", "bob", "SR")),
+        ]
+    )
+    path = written(tmp_path / "spelt.csv", spelt)
+    code, output, errors = in_process(capsys, path, "--json", "--level", "R_TO_Q=ordinal")
+    assert (code, errors) == (0, "")
+    items = json.loads(output)["items"]
+    found = {name: (one["level"], one["n_targets"], one["exact"]) for name, one in items.items()}
+    assert found == {
+        "EMPATHY": ("ordinal", 2, 0.5),
+        "r_to_q": ("ordinal", 1, 0.0),
+        "utterance_code": ("nominal", 1, 0.0),
+    }
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_name_near_a_known_one_is_warned_of_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, options: list[str]
+) -> None:
+    rows = "CCT,s1,ann,3\nEMPHATY,s1,ann,3\nEMPHATY,s1,bob,3\n\nwarmth,s1,ann,3\ncodes,s1,ann,3\n"
+    path = written(tmp_path / "slip.csv", HEADER + rows)
+    code, output, errors = in_process(capsys, path, *options)
+    assert code == 0
+    assert errors.splitlines() == [
+        f"warning: {path}: line 3: EMPHATY is taken as an unknown interval item; "
+        "did you mean EMPATHY?",
+        f"warning: {path}: line 7: codes is taken as an unknown interval item; did you mean code?",
+    ]
+    assert "EMPHATY" in output and "did you mean" not in output
+    # Who gives it a level means it.
+    _, _, errors = in_process(
+        capsys, path, "--level", "EMPHATY=ordinal", "--level", "codes=nominal"
+    )
+    assert errors == ""
+
+
+def first_line(capsys: pytest.CaptureFixture[str], path: Path, item: str, table: list[str]) -> str:
+    """Of the output, where a row of ``table`` is a target and each character a rater's value."""
+    rows = "".join(
+        f"{item},t{target},r{rater},{value.strip('.')}\n"
+        for target, row in enumerate(table)
+        for rater, value in enumerate(row)
+    )
+    code, output, errors = in_process(capsys, written(path, HEADER + rows))
+    assert (code, errors) == (0, "")
+    return output.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("item", "table", "told"),
+    [
+        # .91 [.65, .98], .83 [.60, .94] (.595), .38 [.06, .64], .88 [-.04, .99], .28 [.02, .75].
+        (
+            "CCT",
+            ["11", "22", "33", "44", "55", "12", "34", "54"],
+            "excellent by ICC(A,1) (interval spans good to excellent)",
+        ),
+        (
+            "CCT",
+            ["12", "21", "23", "34", "43", "45", "11", "55"] * 2,
+            "excellent by ICC(A,1) (interval spans fair to excellent)",
+        ),
+        (
+            "GI",
+            ["12", "24", "31", "45"] * 8,
+            "poor by ICC(A,1) (interval spans poor to good)",
+        ),
+        (
+            "GI",
+            ["12", "23", "45", "55"],
+            "excellent by ICC(A,1) (interval spans poor to excellent)",
+        ),
+        (
+            "score",
+            ["9258", "6132", "8468", "7126", "9569", "6247"],
+            "poor by ICC(A,1) (interval spans poor to excellent)",
+        ),
+        # By alpha .82 [.06, .99], by kappa .67 [0, 1].
+        (
+            "CCT",
+            ["11.", "22.", ".45", ".54", "5.4", ".33"],
+            "excellent by Krippendorff's alpha (interval spans poor to excellent)",
+        ),
+        (
+            "code",
+            ["QQ", "QQ", "QQ", "RR", "RR", "QR"],
+            "good by kappa (interval spans poor to excellent)",
+        ),
+        # Within its band: .98 [.88, .99], [1, 1], -1.10 [-1.11, -1.08].
+        ("GI", ["11", "22", "23", "34", "45", "55", "99", "88"] * 2, "excellent by ICC(A,1)"),
+        ("code", ["QQ", "RR"] * 4, "excellent by kappa"),
+        ("GI", ["19", "91", "28", "82", "45"] * 4, "poor by ICC(A,1)"),
+        # No interval, and no coefficient.
+        ("GI", ["19", "91", "28", "82"] * 5, "poor by ICC(A,1)"),
+        ("CCT", ["33", "33"], "no band, as no coefficient is defined"),
+    ],
+)
+def test_a_band_tells_the_bands_that_its_interval_reaches(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, item: str, table: list[str], told: str
+) -> None:
+    line = first_line(capsys, tmp_path / "ratings.csv", item, table)
+    assert line.partition("): ")[2] == told
+
+
+def test_one_target_and_one_rater_are_not_plural(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for table, told in (
+        (["3"], "CCT (ordinal; 1 target, 1 rater): "),
+        (["34"], "CCT (ordinal; 1 target, 2 raters): "),
+        (["3", "4"], "CCT (ordinal; 2 targets, 1 rater): "),
+    ):
+        assert first_line(capsys, tmp_path / "few.csv", "CCT", table).startswith(told)
+    nothing = written(tmp_path / "nothing.csv", HEADER + "CCT,s1,ann,\n")
+    _, output, _ = in_process(capsys, nothing)
+    assert output.startswith("CCT (ordinal; 0 targets, 0 raters): ")
 
 
 def test_a_process_ends_with_2(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from mi_arena.miti.editing import (
     UNDO_STEPS,
     BadChange,
     Merge,
+    Misfit,
     SetCode,
     SetCount,
     SetForm,
@@ -91,20 +92,27 @@ def test_the_quick_form_counts_totals_and_keeps_the_coded_volleys() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "code"),
     [
-        SetCode(volley=2, utterance=0, code="Q"),
-        SetCode(volley=0, utterance=2, code="Q"),
-        Split(volley=0, utterance=0, at=99),
-        Merge(volley=0, utterance=1),
-        Undo(),
+        (SetCode(volley=2, utterance=0, code="Q"), "no_such_place"),
+        (SetCode(volley=0, utterance=2, code="Q"), "no_such_place"),
+        (Split(volley=0, utterance=0, at=99), "cut_off"),
+        (Merge(volley=0, utterance=1), "last"),
+        (Undo(), "nothing_done"),
     ],
 )
-def test_what_does_not_fit_changes_nothing(change: SetCode) -> None:
+def test_what_does_not_fit_changes_nothing(change: SetCode, code: Misfit) -> None:
     before = sheet()
-    with pytest.raises(BadChange):
+    with pytest.raises(BadChange) as refused:
         apply(before, change)
+    assert refused.value.code == code
     assert before == sheet()
+
+
+def test_what_has_no_words_takes_no_code() -> None:
+    with pytest.raises(BadChange) as refused:
+        apply(Sheet.uncoded([[" \n"]]), SetCode(volley=0, utterance=0, code="Q"))
+    assert refused.value.code == "no_words"
 
 
 @pytest.mark.parametrize(
@@ -125,6 +133,7 @@ def test_what_does_not_fit_changes_nothing(change: SetCode) -> None:
 def test_what_is_no_change_is_refused_without_repeating_it(given: object) -> None:
     with pytest.raises(BadChange) as refused:
         read_change(given)
+    assert refused.value.code == "unreadable"
     assert "改改" not in str(refused.value) and "\n" not in str(refused.value)
 
 

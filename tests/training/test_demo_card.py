@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
+from mi_arena.jobs.run_directory import RunDirectory
 from tests.small_dialogues import made_up, write
 from training import demo_card, finetune
-from training.demo_base import BaseConfig
+from training.demo_base import BaseConfig, training_record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -26,12 +27,15 @@ def arguments(pair_folders: tuple[Path, Path], tmp_path: Path) -> list[str]:
         "epochs: 1\nmax_length: 512\n"
     )
     assert finetune.main([str(config), "--out", str(tmp_path / "tuning")]) == 0
-    run = tmp_path / "run"
-    run.mkdir()
-    settings = dataclasses.asdict(BaseConfig(data="/secret/place.jsonl", tokens=40_960_000))
-    (run / "config.yaml").write_text(yaml.safe_dump(settings))
-    (run / "metrics.jsonl").write_text(json.dumps({"step": 20, "loss": 3.25}) + "\n")
-    folders = {"--base": base, "--adapter": tmp_path / "adapter", "--base-run": run}
+    run = RunDirectory(tmp_path / "run")
+    settings = BaseConfig(data="/secret/place.jsonl", tokens=40_960_000)
+    run.start(dataclasses.asdict(settings), settings.steps)
+    run.log("7 dialogues")
+    run.metric(step=20, loss=3.25)
+    shipped = tmp_path / "base"
+    shutil.copytree(base, shipped)
+    (shipped / "training.json").write_text(json.dumps(training_record(settings, run)))
+    folders = {"--base": shipped, "--adapter": tmp_path / "adapter"}
     files = {"--smilechat": data, "--mi-test": data, "--out": tmp_path / "card.md"}
     more = {"--pairs": 2, "--max-new-tokens": 8}
     return [str(word) for item in (folders | files | more).items() for word in item]
@@ -43,7 +47,7 @@ def test_the_card_is_filled_and_reproducible(arguments: list[str], tmp_path: Pat
     assert "{" not in card.replace("{&#", "")
     assert "--tokens 40960000" in card
     assert "40,960,000 tokens seen" in card
-    assert "3.250 nats per token" in card
+    assert "3.2500 nats per token" in card and "    7 dialogues" in card
     assert "/secret" not in card
     assert str(tmp_path) not in card
     assert card.count("| made-1-") == 2
@@ -60,7 +64,7 @@ def test_replies_cannot_break_the_table() -> None:
     assert demo_card.history_to_turn(dialogue, 3) is None
 
 
-def test_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo_card.main(["--base-run", str(tmp_path / "none"), "--smilechat", "x"]) == 2
+def test_a_missing_record_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo_card.main(["--base", str(tmp_path / "none"), "--smilechat", "x"]) == 2
     [line] = capsys.readouterr().err.strip().splitlines()
-    assert "--base-run" in line
+    assert "--base" in line and "training.json" in line

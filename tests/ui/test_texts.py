@@ -9,7 +9,8 @@ import pytest
 
 from mi_arena.battles.form import OVERALL, POINTS, TOPICS
 from mi_arena.battles.refusal import Code
-from mi_arena.ui.battle_page import SCALE, starters
+from mi_arena.ui.battle_page import SCALE
+from mi_arena.ui.starters import starters
 from mi_arena.ui.texts import LANGS, all_texts, browser_language
 
 

@@ -84,7 +84,7 @@ def _page(compared: Compared, lang: Lang) -> str:
         f"<h2 tabindex=-1>{_said(lang, 'cases_title')}</h2>{reason}"
         f'<p><button type="button" class="primary" data-open="final:{escape(compared.dialogue)}" '
         f'data-key="final">{_said(lang, "cases_open_final")}</button></p>'
-        f"<h3>{_said(lang, 'desk_goal')}</h3><ol>{goals}</ol>{_globals(compared, lang)}"
+        f"<h3>{_said(lang, 'cases_goals')}</h3><ol>{goals}</ol>{_globals(compared, lang)}"
         f"{volleys}</article>"
     )
 

@@ -4,7 +4,7 @@ const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const CODE_KEYS = /^[a-z]$/;
 
 let told = null, view = null, version = null, here = [0, 0], cutting = null;
-let line = Promise.resolve(), turn = 0, timers = {}, busy = null;
+let line = Promise.resolve(), turn = 0, timers = {}, busy = null, counted = {};
 
 const all = (selector) => [...element.querySelectorAll(selector)];
 const one = (selector) => element.querySelector(selector);
@@ -72,7 +72,7 @@ function take(answer) {
     ? document.activeElement.closest('[data-key]') : null;
   const key = held && element.contains(held) ? held.dataset.key : null;
   // What was asked for before this came was meant for a page that is no longer true.
-  if (answer.stale) turn += 1;
+  if (answer.stale) { turn += 1; counted = {}; }
   if ('html' in answer) {
     cutting = null;
     one('.desk-page').innerHTML = answer.html;
@@ -84,6 +84,7 @@ function take(answer) {
     const typing = part && part.contains(document.activeElement) && document.activeElement.matches('input:not([type=radio]), textarea');
     if (part && !typing) part.outerHTML = html;
   }
+  showCounts();
   if (answer.parts && key) focusKey(key);
   if ('note' in answer) note(answer.note);
   else if ('html' in answer) note('');
@@ -148,6 +149,23 @@ function code(value) {
   if (value !== null) move(1);
 }
 
+// ---- totals: an answer to an earlier change must not show an older total than the reader's
+
+const countField = (name) => one(`input[data-count="${name}"]`);
+
+function count(name, value) {
+  counted[name] = value;
+  showCounts();
+  change({ do: 'count', code: name, value }).then(() => { if (counted[name] === value) delete counted[name]; });
+}
+
+function showCounts() {
+  for (const [name, value] of Object.entries(counted)) {
+    const field = countField(name);
+    if (field && field !== document.activeElement) field.value = value === null ? '' : value;
+  }
+}
+
 // ---- cutting: a caret inside the utterance, moved by arrows or a tap
 
 function cut() {
@@ -198,6 +216,7 @@ element.addEventListener('click', (event) => {
     paintCut();
   } else if (node.dataset.open) {
     keep(node.dataset.open);
+    counted = {};
     version = null;
     turn += 1;
     send({ do: 'open' }).then(() => { const head = one('.desk-page h2'); if (head) { head.focus(); head.scrollIntoView({ block: 'start' }); } });
@@ -210,10 +229,8 @@ element.addEventListener('click', (event) => {
   } else if (node.dataset.tool) {
     tool(node.dataset.tool);
   } else if (node.dataset.step) {
-    const field = one(`input[data-count="${node.dataset.count}"]`);
-    const value = Math.max(0, (Number(field.value) || 0) + Number(node.dataset.step));
-    field.value = value;
-    change({ do: 'count', code: node.dataset.count, value });
+    const field = countField(node.dataset.count);
+    count(node.dataset.count, Math.max(0, (Number(field.value) || 0) + Number(node.dataset.step)));
   } else if (node.dataset.do && node.tagName !== 'FORM') {
     if (node.dataset.sure && node.dataset.asked === undefined) {
       node.dataset.asked = '';
@@ -273,7 +290,7 @@ element.addEventListener('input', (event) => {
   if (field.dataset.count !== undefined && field.type === 'number') {
     later('count ' + field.dataset.count, () => {
       const value = field.value === '' ? null : Number(field.value);
-      if (value === null || (Number.isInteger(value) && value >= 0)) change({ do: 'count', code: field.dataset.count, value });
+      if (value === null || (Number.isInteger(value) && value >= 0)) count(field.dataset.count, value);
     });
   }
 });

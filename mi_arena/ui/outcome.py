@@ -1,0 +1,64 @@
+"""What a rater is told once their judgement is stored: the reveal, the tally, the receipt."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from mi_arena.battles.tally import tally
+from mi_arena.battles.view import BattleView
+from mi_arena.records.store import EventStore, StoreError
+from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.transcript import note_html
+
+log = logging.getLogger(__name__)
+
+
+def receipt_html(view: BattleView | None, lang: Lang) -> str:
+    """The code that withdraws the record."""
+    if view is None or view.receipt is None:
+        return ""
+    return note_html(say(lang, "receipt", receipt=view.receipt), "good")
+
+
+def outcome_html(
+    view: BattleView, lang: Lang, store: EventStore, names: Mapping[str, str], minimum_n: int
+) -> str:
+    """Which side was which, and where the epoch stands; ``names`` of the pairs by their ids.
+
+    Nothing of it for who must stay blind.
+    """
+    if view.reveal is None:
+        return note_html(say(lang, "blind"), "good")
+    reveal = view.reveal
+    other = "B" if reveal.tuned_side == "A" else "A"
+    lines = [
+        say(lang, "judged"),
+        say(
+            lang,
+            "reveal",
+            tuned=reveal.tuned_side,
+            base=other,
+            pair=names.get(reveal.pair, reveal.pair),
+        ),
+        say(lang, f"verdict_{_verdict(reveal.overall, reveal.tuned_side)}"),
+    ]
+    if reveal.guess is not None:
+        right = reveal.guess == reveal.tuned_side
+        lines.append(say(lang, "guess_right" if right else "guess_wrong", guess=reveal.guess))
+    try:
+        stands = tally(store, reveal.epoch)
+    except StoreError as error:
+        log.error("the tally cannot be read: %s", error)
+        return "".join(note_html(line, "good") for line in lines)
+    if stands.judgements < minimum_n:
+        lines.append(say(lang, "tally_few", judgements=stands.judgements, minimum=minimum_n))
+    else:
+        lines.append(say(lang, "tally", **stands._asdict()))
+    return "".join(note_html(line, "good") for line in lines)
+
+
+def _verdict(overall: str, tuned_side: str) -> str:
+    if overall not in ("A", "B"):
+        return overall
+    return "tuned" if overall == tuned_side else "base"
