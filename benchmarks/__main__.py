@@ -10,14 +10,11 @@ import argparse
 import os
 import platform
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -27,6 +24,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+from benchmarks.timing import Line, in_turn, seconds
+from benchmarks.workspace import workspace_lines
 from mi_arena.decoding import Decoding
 from mi_arena.engine.batch import Batch, Row
 from mi_arena.engine.loading import LoadedPair, load_pair, tensor_bytes
@@ -35,18 +34,6 @@ from mi_arena.settings import ROOT
 
 PROMPT = 200
 NEW = 64
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row of the table. ``goal`` is a bound on the ratio, or empty."""
-
-    what: str
-    ours: str
-    baseline: str
-    theirs: str
-    ratio: float
-    goal: str = ""
 
 
 def prompt(seed: int, vocabulary: int) -> list[int]:
@@ -86,25 +73,6 @@ def decode_seconds(pair: LoadedPair, todo: list[Row]) -> float:
     for _ in range(NEW - 1):
         batch.step()
     return time.perf_counter() - began
-
-
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def in_turn(
-    first: Callable[[], float], second: Callable[[], float], runs: int
-) -> tuple[float, float, float]:
-    """Medians of both, and the median of the ratios pair by pair; one warm-up each."""
-    first(), second()
-    pairs = [(first(), second()) for _ in range(runs)]
-    return (
-        statistics.median(a for a, _ in pairs),
-        statistics.median(b for _, b in pairs),
-        statistics.median(a / b for a, b in pairs),
-    )
 
 
 def separate_models(pair: Pair) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -312,11 +280,16 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5, help="timed runs of each (default 5)")
     parser.add_argument("--out", type=Path, help="also write the table there, as Markdown")
     options = parser.parse_args()
-    lines = [*engine_lines(options.runs), start_line(min(options.runs, 3))]
+    lines = [
+        *engine_lines(options.runs),
+        start_line(min(options.runs, 3)),
+        *workspace_lines(options.runs),
+    ]
     text = (
         "# Benchmarks\n\nWritten by `python -m benchmarks --out docs/benchmarks.md`.\n\n"
         f"Demo pair (rank 8, fp32), prompt {PROMPT} tokens, {NEW} new tokens, greedy, medians of "
-        f"{options.runs} runs.\nMachine: {machine()}.\n\n{table(lines)}\n"
+        f"{options.runs} runs. A click is the server's part of it, its draft on the disk included."
+        f"\nMachine: {machine()}.\n\n{table(lines)}\n"
     )
     print(text)
     if options.out:

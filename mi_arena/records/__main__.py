@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exporting = commands.add_parser(
         "export",
         help="write every event as JSONL",
-        description="Write every event as JSONL, in the order in which they were stored. "
+        description="Write every event as JSONL, in the order in which they were stored: withdrawn "
+        "conversations, members' labels and the sides of open epochs too. It is the study's own "
+        "archive and not fit for release, nor for raters' eyes. "
         "Exit codes: 0 done, 2 bad input or a store that cannot be read.",
     )
     exporting.add_argument("--out", type=Path, required=True, help="the file to write")

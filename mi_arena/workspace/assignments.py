@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -205,21 +205,33 @@ class Assignments:
 
 
 def _units(books: Books, task: Task) -> list[Unit]:
-    """Dialogues of one match together; a match to be judged by those who have not coded it."""
-    judged = {m: d for m, d in books.matches.items() if len(d) == 2}
+    """Dialogues of one match together; a match to be judged by those who have not coded it.
+
+    Whoever held a battle gets it only if nobody else can: it is not new to them.
+    """
     if task == "coding":
-        alone = [d.dialogue for d in books.dialogues.values() if d.match is None]
-        return [Unit(match, dialogues) for match, dialogues in books.matches.items()] + [
-            Unit(dialogue, (dialogue,)) for dialogue in alone
+        alone = [(d, (d,)) for d, material in books.dialogues.items() if material.match is None]
+        return [
+            Unit(key, dialogues, _hosts(books, dialogues))
+            for key, dialogues in [*books.matches.items(), *alone]
         ]
     coders: dict[str, set[str]] = {}
     for work in books.assignments.values():
         if work.task == "coding":
             coders.setdefault(work.target, set()).add(work.rater)
     return [
-        Unit(match, (match,), frozenset().union(*(coders.get(d, set()) for d in dialogues)))
-        for match, dialogues in judged.items()
+        Unit(
+            match,
+            (match,),
+            _hosts(books, dialogues).union(*(coders.get(d, set()) for d in dialogues)),
+        )
+        for match, dialogues in books.matches.items()
+        if len(dialogues) == 2
     ]
+
+
+def _hosts(books: Books, dialogues: Iterable[str]) -> frozenset[str]:
+    return frozenset(rater for d in dialogues if (rater := books.dialogues[d].rater) is not None)
 
 
 def _standing(books: Books, task: Task) -> list[Assigned]:

@@ -62,6 +62,8 @@ class Material:
     lang: str
     battle: str | None = None
     side: Side | None = None
+    rater: str | None = None
+    """Who held the battle: they may have been told its arms."""
     messages: tuple[Message, ...] = ()
     """Of an imported dialogue; what was said in a battle stays in the battle's events."""
 
@@ -152,6 +154,7 @@ def material_of_battle(started: Event, side: Side, dialogue: str, match: str) ->
         lang=told.lang,
         battle=told.battle,
         side=side,
+        rater=started.rater,
     )
 
 

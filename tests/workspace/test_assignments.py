@@ -425,3 +425,16 @@ def test_without_members_there_is_nobody_to_hand_work_to(workspace: Workspace) -
     with pytest.raises(Refused) as caught:
         alone.assignments.draw("coding", 1, 0)
     assert caught.value.code == "too_few_raters"
+
+
+@pytest.mark.parametrize("task", ["coding", "match"])
+def test_whoever_held_a_battle_rates_it_only_if_nobody_else_can(
+    workspace: Workspace, identities: Identities, task: Task
+) -> None:
+    host, other = experts(identities, 2)
+    append_battle(workspace.store, who=host)
+    workspace.material.draw_battles()
+    workspace.assignments.draw(task, 1, 1.0)
+    assert list(held(workspace, task)) == [other.rater]
+    workspace.assignments.draw(task, 2, 1.0)
+    assert set(held(workspace, task)) == {host.rater, other.rater}

@@ -1,42 +1,36 @@
-"""The component that holds a desk, and the one door through which its calls come.
+"""The component that holds a desk.
 
 Gradio's own events are not used: a click must be answered within 200 ms and change only the part
-of the page that it concerns. Every call says who makes it, and every room asks the guard.
+of the page that it concerns.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
-from mi_arena.access.guard import NotAllowed
 from mi_arena.access.identity import Identities
-from mi_arena.battles.refusal import Refused
-from mi_arena.records.store import StoreError
-from mi_arena.ui.desk.answer import Answer, Call, Room
+from mi_arena.ui.desk.answer import Room
+from mi_arena.ui.desk.door import Door
 from mi_arena.ui.session import Session
-from mi_arena.ui.texts import Lang, say
-from mi_arena.ui.transcript import note_html
-
-log = logging.getLogger(__name__)
-LONGEST_VIEW = 100
+from mi_arena.ui.texts import say
 
 
 class DeskShell:
     """Makes the component inside a ``gr.Blocks`` context; ``rooms`` by the name of their views."""
 
     def __init__(self, identities: Identities, rooms: Mapping[str, Room], elem_id: str, home: str):
-        self._identities, self._rooms, self._home = identities, dict(rooms), home
+        self._home = home
+        door = Door(identities, rooms, home)
         script = files("mi_arena.ui.desk").joinpath("desk.js").read_text(encoding="utf-8")
 
         def desk(call: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-            return self.answer(call, request)
+            return door.answer(call, request)
 
         self.component = gr.HTML(elem_id=elem_id, js_on_load=script, server_functions=[desk])
 
@@ -51,57 +45,3 @@ class DeskShell:
             "offline": say(session.lang, "desk_offline"),
         }
         return f'<div data-desk="{escape(json.dumps(told))}"></div>'
-
-    def answer(self, sent: object, request: gr.Request | None) -> dict[str, Any]:
-        """The answer to a call, whatever was sent and whatever happens."""
-        given = sent if isinstance(sent, dict) else {}
-        session = Session.read(given.get("session"), request)
-        try:
-            return self._answered(given, session).json()
-        except Refused as refused:
-            return self._refused(refused, given, session)
-        except NotAllowed as error:
-            return Answer(html="", note=self._bad(session.lang, f"guard_{error.code}")).json()
-        except StoreError as error:
-            log.error("the records cannot be used: %s", error)
-        except Exception as error:
-            # The type says enough to look for; the text might quote what somebody wrote.
-            log.error(
-                "a desk failed: %s", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG)
-            )
-        return Answer(note=self._bad(session.lang, "failed")).json()
-
-    def _answered(self, given: Mapping[str, Any], session: Session) -> Answer:
-        view = given.get("view")
-        name, _, argument = str(view or self._home)[:LONGEST_VIEW].partition(":")
-        room, do = self._rooms.get(name), str(given.get("do", "open"))
-        if room is None:
-            raise Refused("no_work")
-        call = Call(
-            who=session.identity(self._identities),
-            lang=session.lang,
-            argument=argument,
-            do=do,
-            battle=session.battle,
-            version=given.get("version"),
-            sent=given,
-        )
-        action: Callable[[Call], Answer] = room.open if do == "open" else room.act
-        return action(call)
-
-    def _refused(
-        self, refused: Refused, given: Mapping[str, Any], session: Session
-    ) -> dict[str, Any]:
-        sentence = note_html(say(session.lang, f"refused_{refused.code}", **refused.values), "bad")
-        if refused.code == "overtaken":
-            # What was changed elsewhere is shown at once, and this change is the reader's to redo.
-            again = self.answer({**given, "do": "open"}, None)
-            return again | {"note": sentence, "stale": True}
-        if refused.code in ("no_work", "practised_already") and given.get("view") != self._home:
-            home = self.answer({**given, "view": self._home, "do": "open"}, None)
-            return home | {"note": sentence, "view": self._home}
-        return Answer(note=sentence).json()
-
-    @staticmethod
-    def _bad(lang: Lang, key: str) -> str:
-        return note_html(say(lang, key), "bad")

@@ -1,0 +1,39 @@
+"""Two things timed in turn, and the row that tells their ratio."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table. ``goal`` is a bound on the ratio, or empty."""
+
+    what: str
+    ours: str
+    baseline: str
+    theirs: str
+    ratio: float
+    goal: str = ""
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def in_turn(
+    first: Callable[[], float], second: Callable[[], float], runs: int
+) -> tuple[float, float, float]:
+    """Medians of both, and the median of the ratios pair by pair; one warm-up each."""
+    first(), second()
+    pairs = [(first(), second()) for _ in range(runs)]
+    return (
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+        statistics.median(a / b for a, b in pairs),
+    )
