@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mi_arena.chat_formats import IGNORE, ChatFormat, Example
+from mi_arena.chat_formats import ChatFormat, Example
 from mi_arena.dialogue import Dialogue, Message
 
 
@@ -26,7 +26,7 @@ class Counts:
     left_out_quality: int = 0
     left_out_no_counselor_turn: int = 0
     left_out_too_long: int = 0
-    """Dialogues of which not even the first round that is to be learnt fits."""
+    """Dialogues of which not even the first round fits."""
     cut: int = 0
     """Used dialogues that lost late rounds."""
     rounds_cut: int = 0
@@ -79,9 +79,7 @@ def build_examples(
             counts.left_out_no_counselor_turn += 1
         else:
             example, lost = cut_at_round(dialogue.messages, chat, max_length)
-            if example is not None:
-                example = without_context(dialogue, example, chat)
-            if example is None or all(label == IGNORE for label in example.labels):
+            if example is None:
                 counts.left_out_too_long += 1
                 continue
             counts.used += 1
@@ -90,19 +88,6 @@ def build_examples(
             made.dialogues.append(dialogue)
             made.examples.append(example)
     return made
-
-
-def without_context(dialogue: Dialogue, example: Example, chat: ChatFormat) -> Example:
-    """The example with no loss on the first ``meta.context_messages`` messages, if it has that key.
-
-    They must end with a client turn: what the counsellor answers to them is learnt.
-    """
-    context = dialogue.meta.get("context_messages", 0)
-    if not context:
-        return example
-    known = len(chat.prompt_ids(dialogue.messages[:context]))
-    labels = [IGNORE] * known + example.labels[known:]
-    return Example(example.input_ids, labels[: len(example.labels)])
 
 
 def held_out(count: int, share: float, seed: int) -> tuple[list[int], list[int]]:

@@ -30,9 +30,7 @@ class FinetuneConfig(BaseModel):
     )
     data: str | list[str] = Field(
         min_length=1,
-        description="Dialogue JSONL to learn from (.gz allowed), or a list of them. Where a "
-        "dialogue has `meta.context_messages`, nothing is learnt from so many first messages. "
-        "Required.",
+        description="Dialogue JSONL to learn from (.gz allowed), or a list of them. Required.",
     )
     output: str = Field(
         min_length=1,

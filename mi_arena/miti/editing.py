@@ -124,6 +124,8 @@ class Sheet(_Frozen):
 
     version: Annotated[int, Field(ge=0)] = 0
     """Grows with every change: who changes an older one is told so."""
+    change_id: str = ""
+    """The page's name of the change that made this version; sent twice, it counts once."""
     form: FormKind = "full"
     change_goal: str = ""
     globals: dict[GlobalKey, int]

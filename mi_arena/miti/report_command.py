@@ -9,10 +9,11 @@ from pathlib import Path
 from mi_arena.access.keyed import keyed_by
 from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
 from mi_arena.settings import SettingsError, load_settings
+from mi_arena.study.match_results import match_results
 from mi_arena.study.miti_results import miti_results
 from mi_arena.workspace.ledger import Ledger
 from mi_arena.workspace.material import MaterialStore
-from mi_arena.workspace.report import coding_rows
+from mi_arena.workspace.report import coding_rows, report_facts, verdict_rows
 from mi_arena.workspace.report_files import ReportError, write_report
 
 
@@ -40,10 +41,16 @@ def run(options: argparse.Namespace) -> int:
             ledger = Ledger(store)
             # Ids are only compared with each other here, so any key does.
             material = MaterialStore(store, ledger, keyed_by(b"report"))
-            results = miti_results(coding_rows(ledger.now(), material))
+            books = ledger.now()
+            codings, verdicts = list(coding_rows(books, material)), list(verdict_rows(books))
+            facts = report_facts(store)
         finally:
             store.close()
-        for path in write_report(results, options.out):
+        try:
+            results, matches = miti_results(codings), match_results(verdicts)
+        except ValueError as error:
+            raise ReportError(f"the records contradict themselves: {error}") from None
+        for path in write_report(results, options.out, matches=matches, facts=facts):
             print(path)
     except (ReportError, SettingsError, StoreError) as error:
         print(f"error: {error}", file=sys.stderr)

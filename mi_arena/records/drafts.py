@@ -1,7 +1,8 @@
 """Unfinished work that must survive a reload: one text per key, each change a version of its own.
 
-A draft is no record: it is replaced as it grows, never leaves this machine, and is gone once it is
-handed in. Nothing here knows what the text means; errors are one line and never repeat it.
+A draft is no record: it is replaced as it grows and never leaves this machine. Whoever uses it
+says when it is done with. Nothing here knows what the text means; errors are one line and never
+repeat it.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ Kind = Literal[
     "dialogue_imported",
     "work_assigned",
     "work_released",
+    "rater_left",
     "coding_submitted",
     "match_judged",
     "practice_bar_set",
@@ -326,6 +327,13 @@ class WorkReleased(Payload):
     assignment: Short
 
 
+class RaterLeft(Payload):
+    """A rater (of the envelope) takes no more work in this study, from now on and for good."""
+
+    kind = "rater_left"
+    needs = frozenset({"rater"})
+
+
 class CodingSubmitted(Payload):
     """A rater handed a coding in. A correction is another one, with the next revision."""
 
@@ -417,6 +425,7 @@ PAYLOADS: dict[Kind, type[Payload]] = {
         DialogueImported,
         WorkAssigned,
         WorkReleased,
+        RaterLeft,
         CodingSubmitted,
         MatchJudged,
         PracticeBarSet,

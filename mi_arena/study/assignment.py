@@ -9,8 +9,9 @@ the same draw anywhere, and in whatever order raters and units are given:
 1. The units to be multiply rated are those that are so already, then those with the smallest
    ``HMAC(seed, "multiple:UNIT")``.
 2. Units are handed out larger ones first, among equals by ``HMAC(seed, "unit:UNIT")``.
-3. A unit goes to whom it need not avoid, among these to whoever has a part of it already, among
-   these to whoever has the fewest targets, among equals by ``HMAC(seed, "rater:UNIT:RATER")``.
+3. A unit goes to nobody who is barred from it. Of the others it goes to whom it need not avoid,
+   among these to whoever has a part of it already, among these to whoever has the fewest targets,
+   among equals by ``HMAC(seed, "rater:UNIT:RATER")``.
 4. What was handed out moves on as long as that brings two raters' numbers of targets closer.
 """
 
@@ -27,11 +28,14 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class Unit:
-    """Targets that go to the same raters; ``avoid`` get them only if nobody else can."""
+    """Targets that go to the same raters."""
 
     key: str
     targets: tuple[str, ...]
     avoid: frozenset[str] = frozenset()
+    """Raters who get them only if nobody else can."""
+    barred: frozenset[str] = frozenset()
+    """Raters who never get them, even if nobody else can."""
 
     def __post_init__(self) -> None:
         if not self.targets:
@@ -45,11 +49,12 @@ class Assigned(NamedTuple):
     rater: str
 
 
-class Replaced(NamedTuple):
-    """Who takes over from a rater who left, and the targets for which nobody is free."""
+class HandedOut(NamedTuple):
+    """What is newly assigned, and what nobody is free for."""
 
     assigned: list[Assigned]
     unplaced: list[str]
+    """Sorted; each target as often as it lacks a rater."""
 
 
 def draw(
@@ -60,12 +65,13 @@ def draw(
     doubled: float,
     seed: bytes,
     already: Collection[Assigned] = (),
-) -> list[Assigned]:
+) -> HandedOut:
     """New assignments, so that every unit has its raters; none if it has them already.
 
     The share ``doubled`` of the units (0 to 1, rounded up to whole units) gets ``each`` raters,
-    the others get one. ``already`` is what counts as rated: open and done, also by raters who take
-    no more work, but not what somebody who left has not finished. Nobody gets a target twice.
+    the others get one, or as many as are not barred. ``already`` is what counts as rated: open and
+    done, also by raters who take no more work, but not what somebody who left has not finished.
+    Nobody gets a target twice.
 
     ValueError if the numbers are out of range, if there are fewer raters than ``each``, or if a
     target lies in two units.
@@ -96,12 +102,12 @@ def replace(
     already: Collection[Assigned],
     units: Sequence[Unit],
     seed: bytes,
-) -> Replaced:
+) -> HandedOut:
     """Others for the unfinished targets of the rater who left; what that rater finished stays.
 
     What is unfinished of one unit goes to one rater, unless others have parts of the unit already.
     ``already`` may still hold the unfinished assignments: they count neither as coverage nor as
-    work. ``unplaced`` is sorted.
+    work.
 
     ValueError if an unfinished target lies in no unit, or a target in two.
     """
@@ -109,9 +115,7 @@ def replace(
     if homeless := sorted(set(unfinished) - known):
         raise ValueError(f"target {homeless[0]} lies in no unit: give the units of all targets")
     missing = {target: int(target in unfinished) for target in known}
-    assigned = _hand_out(units, missing, set(raters) - {left}, already, seed)
-    placed = {target for target, _ in assigned}
-    return Replaced(assigned, sorted(set(unfinished) - placed))
+    return _hand_out(units, missing, set(raters) - {left}, already, seed)
 
 
 def order(targets: Iterable[str], rater: str, keyed: Callable[[str, str], str]) -> list[str]:
@@ -138,7 +142,7 @@ def _hand_out(
     raters: Collection[str],
     already: Collection[Assigned],
     seed: bytes,
-) -> list[Assigned]:
+) -> HandedOut:
     """As many new raters per target as are missing, or as many as are free."""
     for target, times in Counter(target for unit in units for target in unit.targets).items():
         if times > 1:
@@ -150,13 +154,15 @@ def _hand_out(
         return -size, _hmac(seed, f"unit:{unit.key}")
 
     handout = _Handout(raters, already, seed)
+    unplaced: list[str] = []
     for unit in sorted(units, key=rank):
         left = {target: missing[target] for target in unit.targets}
         while taken := handout.give(unit, [target for target in left if left[target] > 0]):
             for target in taken:
                 left[target] -= 1
+        unplaced += [target for target, times in left.items() for _ in range(times)]
     handout.even_out()
-    return handout.assigned()
+    return HandedOut(handout.assigned(), sorted(unplaced))
 
 
 class _Piece(NamedTuple):
@@ -179,12 +185,12 @@ class _Handout:
         self._seed = seed
 
     def give(self, unit: Unit, targets: Sequence[str]) -> tuple[str, ...]:
-        """Gives to one rater what that rater lacks of the targets; () if nobody lacks any."""
+        """Gives to one rater what that rater lacks of the targets; () if nobody can take any."""
         lacking = {
             rater: tuple(t for t in targets if Assigned(t, rater) not in self._held)
-            for rater in self._raters
+            for rater in self._raters - unit.barred
         }
-        free = [rater for rater in self._raters if lacking[rater]]
+        free = [rater for rater in lacking if lacking[rater]]
         if not free:
             return ()
         rater = min(free, key=lambda rater: (self._reserve(unit, rater), *self._turn(unit, rater)))
@@ -216,7 +222,8 @@ class _Handout:
 
     def _may_move(self, piece: _Piece, rater: str) -> bool:
         return (
-            self._load[rater] + len(piece.targets) < self._load[piece.rater]
+            rater not in piece.unit.barred
+            and self._load[rater] + len(piece.targets) < self._load[piece.rater]
             and not any(Assigned(target, rater) in self._held for target in piece.targets)
             and self._reserve(piece.unit, rater) <= self._reserve(piece.unit, piece.rater)
         )

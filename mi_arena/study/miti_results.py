@@ -6,7 +6,7 @@ coding, pairs and epochs are never counted together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
@@ -22,7 +22,17 @@ from mi_arena.miti.summary import THRESHOLDS, Level, summarize
 from mi_arena.study.estimates import Estimate, Unit, estimates
 from mi_arena.study.statistics import Interval, wilson
 
-Source = Literal["expert", "adjudicated", "self_trained", "self_untrained", "judge"]
+Source = Literal[
+    "expert",
+    "adjudicated",
+    "self_trained",
+    "self_untrained",
+    "self_trained_blind",
+    "self_untrained_blind",
+    "judge",
+]
+"""Kinds of coding. ``self``: by whoever held the conversation; those without ``blind`` were made
+after they had been told which arm was which."""
 Item = GlobalKey | Code | Score
 Bar = Literal["fair", "good"]
 
@@ -163,7 +173,7 @@ def _group(source: Source, pair: str, epoch: str | None, rows: Sequence[CodingRo
         codings=len(rows),
         raters=len({row.rater for row in rows}),
         systems=tuple(_system(system, by_system[system]) for system in systems),
-        differences=_differences(systems, dialogues),
+        differences=_differences(dialogues),
         agreement=found,
         no_agreement=no_agreement,
     )
@@ -291,9 +301,7 @@ def _threshold_shares(score: Score, values: Sequence[float], estimate: Estimate)
     )
 
 
-def _differences(
-    systems: Sequence[str], dialogues: Sequence[_Dialogue]
-) -> tuple[PairedDifferences, ...]:
+def _differences(dialogues: Sequence[_Dialogue]) -> tuple[PairedDifferences, ...]:
     matches: dict[str, dict[str, _Dialogue]] = {}
     for dialogue in dialogues:
         if dialogue.match is None:
@@ -306,15 +314,19 @@ def _differences(
             )
         match[dialogue.system] = dialogue
     return tuple(
-        _difference(system, minus, list(matches.values())) for system, minus in _compared(systems)
+        _difference(system, minus, list(matches.values()))
+        for system, minus in compared({dialogue.system for dialogue in dialogues})
     )
 
 
-def _compared(systems: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Every two systems, the one that the other is taken from first."""
+def compared(systems: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Every two systems: tuned before the others, else the later before the earlier.
+
+    Their order is base, base_prompted, tuned, the remote ones by name, reference.
+    """
+    others = sorted(set(systems) - {"tuned"}, key=_place)
     if "tuned" in systems:
-        yield from (("tuned", other) for other in systems if other != "tuned")
-    others = [system for system in systems if system != "tuned"]
+        yield from (("tuned", other) for other in others)
     yield from ((later, earlier) for earlier, later in combinations(others, 2))
 
 

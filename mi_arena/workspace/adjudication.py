@@ -11,6 +11,7 @@ from mi_arena.dialogue import Message
 from mi_arena.miti.alignment import AlignedVolley, NotAligned, align
 from mi_arena.miti.coding import Coding, Utterance
 from mi_arena.miti.editing import Sheet
+from mi_arena.miti.items import GLOBALS, GlobalKey
 from mi_arena.workspace.desk import Job
 from mi_arena.workspace.ledger import Books, Handed, Ledger
 from mi_arena.workspace.material import MaterialStore
@@ -39,6 +40,11 @@ class Compared:
     reason: str | None
     """The reason that was given for the final coding, if there is one."""
 
+    @property
+    def differing_globals(self) -> tuple[GlobalKey, ...]:
+        """A sheet has a number for these too, where it begins: nobody has settled it yet."""
+        return differing_globals(self.codings)
+
 
 class Adjudication:
     """For admins only; whoever calls it has asked the guard."""
@@ -49,9 +55,10 @@ class Adjudication:
     def cases(self) -> list[Case]:
         """Every dialogue with two or more assigned codings, the most disputed first."""
         books = self._ledger.now()
+        assigned = _assigned(books)
         cases = []
         for dialogue in books.dialogues:
-            codings = [handed.told.filled for handed in _assigned(books, dialogue)]
+            codings = [handed.told.filled for handed in assigned.get(dialogue, [])]
             if len(codings) >= 2:
                 final = _final_id(dialogue) in books.codings
                 cases.append(Case(dialogue, len(codings), _differing(codings), final))
@@ -59,8 +66,28 @@ class Adjudication:
 
     def compare(self, dialogue: str) -> Compared:
         """The codings beside each other. Raises ``Refused`` where there are not two."""
+        return self._compared(self._ledger.now(), dialogue)
+
+    def job(self, who: Identity, dialogue: str) -> Job:
+        """The final coding of a dialogue, to be made or corrected. Raises ``Refused``."""
         books = self._ledger.now()
-        handed = _assigned(books, dialogue)
+        compared = self._compared(books, dialogue)
+        return Job(
+            kind="final",
+            # One final coding a dialogue, whichever admin goes on with it.
+            owner="adjudication",
+            rater=who.rater,
+            role=who.role,
+            key=f"final:{dialogue}",
+            coding=_final_id(dialogue),
+            messages=compared.messages,
+            source={"source": "adjudicated", "dialogue": dialogue},
+            epoch=books.dialogues[dialogue].epoch,
+            begin=_agreed(compared),
+        )
+
+    def _compared(self, books: Books, dialogue: str) -> Compared:
+        handed = _assigned(books).get(dialogue, [])
         if len(handed) < 2:
             raise Refused("no_work")
         codings = tuple(one.told.filled for one in handed)
@@ -73,34 +100,23 @@ class Adjudication:
             final[-1].told.reason if final else None,
         )
 
-    def job(self, who: Identity, dialogue: str) -> Job:
-        """The final coding of a dialogue, to be made or corrected. Raises ``Refused``."""
-        compared = self.compare(dialogue)
-        return Job(
-            kind="final",
-            # One final coding a dialogue, whichever admin goes on with it.
-            owner="adjudication",
-            rater=who.rater,
-            role=who.role,
-            key=f"final:{dialogue}",
-            coding=_final_id(dialogue),
-            messages=compared.messages,
-            source={"source": "adjudicated", "dialogue": dialogue},
-            epoch=self._ledger.now().dialogues[dialogue].epoch,
-            begin=_agreed(compared),
-        )
+
+def differing_globals(codings: Sequence[Coding]) -> tuple[GlobalKey, ...]:
+    """The globals that not all of the codings rate alike; one that left it out rates otherwise."""
+    return tuple(key for key in GLOBALS if len({coding.globals.get(key) for coding in codings}) > 1)
 
 
 def _final_id(dialogue: str) -> str:
     return f"final:{dialogue}"
 
 
-def _assigned(books: Books, dialogue: str) -> list[Handed]:
-    return [
-        handed
-        for handed in books.latest()
-        if handed.told.source == "assigned" and handed.told.dialogue == dialogue
-    ]
+def _assigned(books: Books) -> dict[str, list[Handed]]:
+    """The assigned codings of each dialogue, in the order of handing in."""
+    found: dict[str, list[Handed]] = {}
+    for handed in books.latest():
+        if handed.told.source == "assigned":
+            found.setdefault(handed.told.dialogue, []).append(handed)
+    return found
 
 
 def _aligned(codings: Sequence[Coding]) -> tuple[AlignedVolley, ...] | None:
@@ -127,9 +143,10 @@ def _agreed(compared: Compared) -> Sheet | None:
     alike = {
         key: int(value)
         for key, value in first.globals.items()
-        if all(coding.globals.get(key) == value for coding in compared.codings)
+        if key not in compared.differing_globals
     }
-    goal = first.change_goal or ""
+    goals = {coding.change_goal or "" for coding in compared.codings}
+    goal = goals.pop() if len(goals) == 1 else ""
     return sheet.model_copy(update={"globals": sheet.globals | alike, "change_goal": goal})
 
 

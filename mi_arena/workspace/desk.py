@@ -7,6 +7,7 @@ one. A ``Desk`` is the job with the sheet as it stands: all that a page may know
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Literal
 
 from mi_arena.battles.refusal import Refused
@@ -16,6 +17,7 @@ from mi_arena.miti.coding import Coding
 from mi_arena.miti.editing import BadChange, FormKind, Merge, SetForm, Sheet, Split, read_change
 from mi_arena.records.events import CodingSubmitted, Event, Role, Side
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.safety.limits import RateLimiter
 from mi_arena.workspace.ledger import Ledger
 from mi_arena.workspace.sheets import Sheets, misfit
 
@@ -70,13 +72,21 @@ class Desks:
 
     def __init__(self, store: EventStore, ledger: Ledger, sheets: Sheets):
         self._store, self._ledger, self._sheets = store, ledger, sheets
+        self._submits = RateLimiter(30, 600, 60)
+        """Far more than anybody hands in: what a hammering visitor could fill the disk with."""
 
     def open(self, job: Job) -> Desk:
         """The sheet as it was left. Raises ``Refused`` for a draft that can't be read."""
         return self._desk(job, self._sheets.load(job.owner, job.key, lambda: self._begin(job)))
 
-    def change(self, job: Job, version: object, given: object) -> tuple[Desk, Desk]:
-        """The desk before and after a change that a page sent. Raises ``Refused``."""
+    def change(
+        self, job: Job, version: object, given: object, change_id: str = ""
+    ) -> tuple[Desk, Desk]:
+        """The desk before and after a change that a page sent. Raises ``Refused``.
+
+        ``change_id`` is the page's name of the change: one whose answer was lost on the way, and
+        that is sent again, is done once.
+        """
         try:
             change = read_change(given)
         except BadChange as error:
@@ -86,7 +96,7 @@ class Desks:
         if isinstance(change, Split | Merge) and not job.can_cut:
             raise Refused("change_fixed")
         before, after = self._sheets.change(
-            job.owner, job.key, lambda: self._begin(job), version, change
+            job.owner, job.key, lambda: self._begin(job), version, change, change_id
         )
         return self._desk(job, before), self._desk(job, after)
 
@@ -102,6 +112,8 @@ class Desks:
         check_ready(desk, version, sure=sure)
         if not desk.changed and reason == self._reason(job):
             raise Refused("unchanged")
+        if (wait := self._submits.allow(job.rater)) > 0:
+            raise Refused("too_fast", seconds=round(wait + 0.5))
         told = CodingSubmitted(
             coding=job.coding,
             revision=desk.revision + 1,
@@ -119,6 +131,10 @@ class Desks:
             raise Refused("not_saved") from None
         return self.open(job)
 
+    def forget(self, job: Job) -> None:
+        """Drop the draft of what was handed in elsewhere."""
+        self._sheets.drop(job.owner, job.key)
+
     def handed(self, job: Job) -> list[Coding]:
         """Every revision, the latest last."""
         return [one.told.filled for one in self._ledger.now().codings.get(job.coding, ())]
@@ -134,7 +150,10 @@ class Desks:
 
     def _begin(self, job: Job) -> Sheet:
         if handed := self.handed(job):
-            return Sheet.again(handed[-1], job.volleys)  # the draft was lost
+            # The draft was lost. The version is one that no page can show of an earlier sheet.
+            named = sha256(f"{job.coding}:{len(handed)}".encode()).hexdigest()
+            version = int(named[:10], 16)
+            return Sheet.again(handed[-1], job.volleys).model_copy(update={"version": version})
         return job.begin or Sheet.blank(job.volleys, job.form)
 
 

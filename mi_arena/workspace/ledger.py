@@ -24,6 +24,7 @@ from mi_arena.records.events import (
     MatchJudged,
     PracticeBarSet,
     PracticeDone,
+    RaterLeft,
     Role,
     Side,
     Withdrawn,
@@ -39,6 +40,7 @@ _KINDS: tuple[Kind, ...] = (
     "dialogue_imported",
     "work_assigned",
     "work_released",
+    "rater_left",
     "coding_submitted",
     "match_judged",
     "practice_bar_set",
@@ -58,8 +60,6 @@ class Material:
     epoch: str | None
     """``None`` for what was imported."""
     match: str | None
-    topic: str | None
-    lang: str
     battle: str | None = None
     side: Side | None = None
     rater: str | None = None
@@ -94,13 +94,15 @@ class Books:
 
     dialogues: dict[str, Material] = field(default_factory=dict)
     matches: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The dialogues of each match; only a match of two can be judged."""
+    """The dialogues of each match."""
     assignments: dict[str, Assignment] = field(default_factory=dict)
     """Those that stand: released ones are gone."""
     codings: dict[str, tuple[Handed, ...]] = field(default_factory=dict)
     """All revisions, the latest last. An assigned coding has the assignment's id."""
     verdicts: dict[str, tuple[MatchJudged, str]] = field(default_factory=dict)
     """Verdict and rater by assignment."""
+    left: frozenset[str] = frozenset()
+    """Raters who take no more work."""
     practice: dict[str, dict[str, Coding]] = field(default_factory=dict)
     """By rater, the first coding of each vignette: a second one would be made knowing the key."""
     bar: PracticeBarSet = field(
@@ -111,8 +113,23 @@ class Books:
         return assignment.id in self.codings or assignment.id in self.verdicts
 
     def latest(self) -> list[Handed]:
-        """The latest revision of every coding."""
-        return [revisions[-1] for revisions in self.codings.values()]
+        """Of each source, what a rater last said of a dialogue, in the order of first handing in.
+
+        A rater can have two codings of a dialogue: one that was handed in as it was given to
+        somebody else, and one of a later assignment.
+        """
+        found: dict[tuple[str, str, str], Handed] = {}
+        for revisions in self.codings.values():
+            last = revisions[-1]
+            key = last.told.source, last.told.dialogue, last.rater
+            if key not in found or found[key].at <= last.at:
+                found[key] = last
+        return list(found.values())
+
+    def opponents(self, match: str) -> tuple[str, str] | None:
+        """The two dialogues of a match; ``None`` for one that can't be judged."""
+        dialogues = self.matches.get(match, ())
+        return (dialogues[0], dialogues[1]) if len(dialogues) == 2 else None
 
 
 class Ledger:
@@ -150,8 +167,6 @@ def material_of_battle(started: Event, side: Side, dialogue: str, match: str) ->
         pair=told.pair,
         epoch=started.epoch,
         match=match,
-        topic=told.topic,
-        lang=told.lang,
         battle=told.battle,
         side=side,
         rater=started.rater,
@@ -187,8 +202,6 @@ class _Growing:
                         pair=payload.pair,
                         epoch=None,
                         match=payload.match,
-                        topic=payload.topic,
-                        lang=payload.lang,
                         messages=tuple(payload.messages),
                     )
                 )
@@ -198,6 +211,8 @@ class _Growing:
                 )
             case WorkReleased():
                 books.assignments.pop(payload.assignment, None)
+            case RaterLeft():
+                self.books = replace(books, left=books.left | {rater})
             case CodingSubmitted():
                 handed = Handed(payload, rater, event.role, event.created_at)
                 before = books.codings.get(payload.coding, ())

@@ -85,9 +85,15 @@ class Matches:
             raise Refused("not_saved") from None
 
     def _sides(self, books: Books, who: Identity, assignment: str) -> dict[Side, str]:
-        """Which dialogue stands on which side: by a keyed hash, so each rater has their own."""
+        """Which dialogue stands on which side: by a keyed hash, so each rater has their own.
+
+        Raises ``Refused`` for a match that can't be judged.
+        """
         match = books.assignments[assignment].target
-        first, second = books.matches[match]
+        opponents = books.opponents(match)
+        if opponents is None:
+            raise Refused("no_work")
+        first, second = opponents
         if int(self._keyed("sides", f"{match}:{who.rater}")[:8], 16) % 2:
             first, second = second, first
         return {"A": first, "B": second}

@@ -15,7 +15,7 @@ from mi_arena.battles.state import SIDES, BattleState, replay
 from mi_arena.dialogue import Dialogue, Message
 from mi_arena.engine.protocol import Arm
 from mi_arena.records.events import BattleDrawn, DialogueImported, Event, Judgement, Side
-from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.records.store import EventStore, NotStored
 from mi_arena.safety.crisis import scan
 from mi_arena.workspace.ledger import Books, Ledger, Material, material_of_battle
 
@@ -71,7 +71,7 @@ class MaterialStore:
     def _match_of(self, battle: str) -> str:
         return self._keyed("match", battle)[:ID_LENGTH]
 
-    def draw_battles(self, epoch: str | None = None) -> int:
+    def draw_battles(self) -> int:
         """Make material of every judged battle that is none yet; how many there were.
 
         Consent stands before every battle. Withdrawn battles and those with a sign of danger are
@@ -79,34 +79,30 @@ class MaterialStore:
         """
         taken = {m.battle for m in self._ledger.now().dialogues.values()}
         out = {e.payload.battle for e in self._ended_badly()}  # type: ignore[attr-defined]
-        new = []
-        for event in self._store.events("judgement", epoch=epoch):
+        new = {}
+        for event in self._store.events("judgement"):
             judged = event.payload
             assert isinstance(judged, Judgement)
             # An admin's battles are trials of the arena.
             if event.role == "admin" or judged.battle in taken or judged.battle in out:
                 continue
-            new.append(
-                Event.of(
-                    BattleDrawn(
-                        battle=judged.battle,
-                        match=self._match_of(judged.battle),
-                        dialogues={side: self.of_side(judged.battle, side) for side in SIDES},
-                    ),
-                    role="admin",
-                    epoch=event.epoch,
-                )
+            new[judged.battle] = Event.of(
+                BattleDrawn(
+                    battle=judged.battle,
+                    match=self._match_of(judged.battle),
+                    dialogues={side: self.of_side(judged.battle, side) for side in SIDES},
+                ),
+                role="admin",
+                epoch=event.epoch,
             )
-        drawn = 0
-        for one in new:
-            try:
-                self._store.append(one)
-                drawn += 1
-            except AlreadyStored:
-                continue  # by another admin at the same moment
-            except NotStored:
-                raise Refused("not_saved") from None
-        return drawn
+        try:
+            with self._store.transaction() as transaction:
+                # Another admin may have drawn some of them meanwhile.
+                still = [b for b in new if not transaction.count("battle_drawn", battle=b)]
+                transaction.append_all(new[battle] for battle in still)
+        except NotStored:
+            raise Refused("not_saved") from None
+        return len(still)
 
     def import_dialogues(self, text: str, name: str) -> Imported:
         """Make material of a Dialogue JSONL; all of it or nothing.
@@ -125,11 +121,14 @@ class MaterialStore:
                 new[imported.dialogue] = place, imported
         if not read:
             raise BadImport(f"{name}: there is no dialogue in it")
-        books = self._ledger.now()
-        fresh = [placed for key, placed in new.items() if key not in books.dialogues]
-        _check_matches(fresh, books)
+        self._ledger.now()  # the long reading, before others have to wait
         try:
-            self._store.append_all(Event.of(one, role="admin") for _, one in fresh)
+            with self._store.transaction() as transaction:
+                # Nobody imports into these matches or hands them out between look and append.
+                books = self._ledger.now()
+                fresh = [placed for key, placed in new.items() if key not in books.dialogues]
+                _check_matches(fresh, books)
+                transaction.append_all(Event.of(one, role="admin") for _, one in fresh)
         except NotStored:
             raise Refused("not_saved") from None
         return Imported(new=len(fresh), known=read - len(fresh) - in_danger, in_danger=in_danger)
@@ -149,16 +148,18 @@ class MaterialStore:
                 f"{place}: meta.system is missing; give base, base_prompted, tuned, reference or "
                 "remote:NAME"
             )
+        system, pair = meta["system"], str(meta.get("pair") or "none")
+        match = match and self._keyed("match", f"imported:{match}")[:ID_LENGTH]
         told = {
             "messages": said,
-            "system": meta["system"],
-            "pair": str(meta.get("pair") or "none"),
-            "match": match and self._keyed("match", f"imported:{match}")[:ID_LENGTH],
+            "system": system,
+            "pair": pair,
+            "match": match,
             "topic": extra.get("topic") or meta.get("topic"),
             "lang": dialogue.lang,
         }
         plain = [[m.role, m.content] for m in said]
-        identity = json.dumps([dialogue.id, plain, *list(told.values())[1:4]], ensure_ascii=False)
+        identity = json.dumps([dialogue.id, plain, system, pair, match], ensure_ascii=False)
         try:
             return DialogueImported.model_validate(
                 {"dialogue": self._keyed("dialogue", identity)[:ID_LENGTH], **told}
@@ -201,6 +202,7 @@ def _check_matches(fresh: Iterable[tuple[str, DialogueImported]], books: Books) 
         if known.match is not None:
             seen.setdefault(known.match, []).append((known.pair, known.system))
     judged = {work.target for work in books.assignments.values() if work.task == "match"}
+    judged |= {verdict.match for verdict, _ in books.verdicts.values()}
     for place, one in fresh:
         if one.match is None:
             continue

@@ -49,5 +49,6 @@ class OwnBattles:
             epoch=state.epoch,
             form="quick",
             side=side,
+            can_cut=False,
             can_choose_form=False,
         )

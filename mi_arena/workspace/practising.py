@@ -110,6 +110,7 @@ class Practice:
         check_ready(desk, version, sure=sure)
         done = PracticeDone(vignette=_numbered(number).id, filled=desk.sheet.coding)
         self._append(Event.of(done, role=who.role, rater=who.rater))
+        self._desks.forget(desk.job)
 
     def looked_at(self, who: Identity, number: int) -> tuple[Vignette, Score]:
         """The exercise with its known codes, once it is done. Raises ``Refused`` before."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mi_arena.study.match_results import MatchResults
 from mi_arena.study.miti_results import MitiResults
 from mi_arena.workspace.report_plots import Plot, plots
 from mi_arena.workspace.report_tables import TABLE_NAMES, csv_tables
@@ -23,8 +24,14 @@ class ReportError(ValueError):
     """The report cannot be written; one line that says why, and the mend."""
 
 
-def write_report(results: MitiResults, folder: Path, *, facts: Sequence[str] = ()) -> list[Path]:
-    """Write ``report.md``, four CSV files and the plots; returns their paths, the text first.
+def write_report(
+    results: MitiResults,
+    folder: Path,
+    *,
+    matches: Sequence[MatchResults] = (),
+    facts: Sequence[str] = (),
+) -> list[Path]:
+    """Write ``report.md``, five CSV files and the plots; returns their paths, the text first.
 
     ``facts`` are lines for the head of the text. An earlier report in ``folder`` is replaced as a
     whole; a folder that holds anything else is refused with :class:`ReportError`, as is one that
@@ -35,9 +42,9 @@ def write_report(results: MitiResults, folder: Path, *, facts: Sequence[str] = (
         for number, group in enumerate(results.groups, 1)
     ]
     figures = [[(name, plot.shows) for name, plot in of_group] for of_group in drawn]
-    text = report_markdown(results, facts, figures)
+    text = report_markdown(results, matches, facts, figures)
     files = {TEXT_NAME: text.encode()}
-    files |= {name: table.encode() for name, table in csv_tables(results).items()}
+    files |= {name: table.encode() for name, table in csv_tables(results, matches).items()}
     files |= {name: plot.png for of_group in drawn for name, plot in of_group}
     # A link stays one: its target is replaced.
     target = folder.resolve()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mi_arena.miti.agreement import ItemAgreement
 from mi_arena.study.estimates import Estimate
+from mi_arena.study.match_results import MatchResults
 from mi_arena.study.miti_results import BARS, ITEMS, GroupResults, Item, MitiResults
 from mi_arena.workspace.report_words import COEFFICIENTS, limit
 
@@ -58,13 +59,32 @@ _HEADERS: dict[str, tuple[str, ...]] = {
         "method",
         "reason",
     ),
+    "miti_matches.csv": (
+        "pair",
+        "epoch",
+        "system",
+        "other",
+        "matches",
+        "verdicts",
+        "raters",
+        "preferred_system",
+        "preferred_other",
+        "ties",
+        "both_unacceptable",
+        "share",
+        "low",
+        "high",
+        "n",
+        "method",
+        "reason",
+    ),
 }
 _NO_INTERVAL = "a share of the pairs of ratings of one dialogue: no interval is computed"
 TABLE_NAMES: tuple[str, ...] = tuple(_HEADERS)
 
 
-def csv_tables(results: MitiResults) -> dict[str, str]:
-    """The text of each CSV file by its name; without groups a header alone."""
+def csv_tables(results: MitiResults, matches: Sequence[MatchResults]) -> dict[str, str]:
+    """The text of each CSV file by its name; without groups or matches a header alone."""
     rows: dict[str, list[Sequence[Cell]]] = {name: [] for name in TABLE_NAMES}
     for group in results.groups:
         key = (group.source, group.pair, group.epoch)
@@ -75,6 +95,7 @@ def csv_tables(results: MitiResults) -> dict[str, str]:
             ("miti_thresholds.csv", _thresholds(group)),
         ):
             rows[name] += [(*key, *row) for row in found]
+    rows["miti_matches.csv"] += [_match(one) for one in matches]
     return {name: _csv(_HEADERS[name], rows[name]) for name in TABLE_NAMES}
 
 
@@ -102,6 +123,16 @@ def _differences(group: GroupResults) -> Iterator[Sequence[Cell]]:
 def _estimate(one: Estimate) -> Sequence[Cell]:
     numbers = (one.mean, one.sd, one.low, one.high, one.n, one.left_out)
     return (*numbers, one.left_out_reason, one.method, one.reason)
+
+
+def _match(one: MatchResults) -> Sequence[Cell]:
+    preferred = (one.preferred_system, one.preferred_other, one.ties, one.both_unacceptable)
+    share = (one.share.value, one.share.low, one.share.high, one.share.n)
+    return (
+        *(one.pair, one.epoch, one.system, one.other),
+        *(one.matches, one.verdicts, one.raters),
+        *(*preferred, *share, one.share.method, one.share.reason),
+    )
 
 
 def _thresholds(group: GroupResults) -> Iterator[Sequence[Cell]]:

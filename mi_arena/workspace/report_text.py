@@ -5,6 +5,7 @@ Results in, text out. Knows the names of the plots, not how they are drawn or wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -17,6 +18,7 @@ from mi_arena.miti.items import CAUTIONS, items
 from mi_arena.miti.ratings import Coefficient
 from mi_arena.miti.summary import THRESHOLDS
 from mi_arena.study.estimates import Estimate, bootstrap_method
+from mi_arena.study.match_results import MatchResults
 from mi_arena.study.miti_results import (
     BARS,
     Bar,
@@ -26,18 +28,22 @@ from mi_arena.study.miti_results import (
     PairedDifferences,
     ThresholdShares,
 )
+from mi_arena.study.statistics import Interval
 from mi_arena.workspace.report_words import (
     BAR_NAMES,
     COEFFICIENTS,
     ITEM_KINDS,
     SOURCE_MEANINGS,
     SOURCE_TITLES,
+    epoch_name,
     group_title,
     limit,
     name_with_unit,
 )
 
 UNDEFINED = "–"
+_MARKUP = re.compile(r"[\\`*\[\]<>&~#]|(?<![^\W_])_|_(?![^\W_])")
+"""An underscore within a word is none."""
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Sign = Literal["", "+"]
@@ -47,7 +53,10 @@ Figure = tuple[str, str]
 
 
 def report_markdown(
-    results: MitiResults, facts: Sequence[str], figures: Sequence[Sequence[Figure]]
+    results: MitiResults,
+    matches: Sequence[MatchResults],
+    facts: Sequence[str],
+    figures: Sequence[Sequence[Figure]],
 ) -> str:
     """The whole text; ``figures`` has one entry for each group of ``results``.
 
@@ -55,13 +64,14 @@ def report_markdown(
     """
     blocks = ["# MITI results"]
     if facts:
-        blocks.append(_list(_one_line(fact) for fact in facts))
+        blocks.append(_list(_plain(fact) for fact in facts))
     if not results.groups:
-        blocks.append("There are no codings: nothing is measured, and every table is empty.")
+        blocks.append("There are no codings: no item of the MITI is measured.")
     else:
         blocks += _how(results)
     for group, own in zip(results.groups, figures, strict=True):
         blocks += _section(group, own)
+    blocks += _matches(matches)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -124,13 +134,13 @@ def _how(results: MitiResults) -> list[str]:
 def _section(group: GroupResults, figures: Sequence[Figure]) -> list[str]:
     reasons = _Reasons()
     return [
-        f"## {_one_line(group_title(group))}",
-        *([] if group.epoch is None else [f"Epoch: {_one_line(group.epoch)}"]),
+        f"## {_plain(group_title(group))}",
+        *([] if group.epoch is None else [f"Epoch: {_plain(group.epoch)}"]),
         f"Dialogues: {group.dialogues}; codings: {group.codings}; raters: {group.raters}.",
         _table(
             ["system", "dialogues", "codings", "raters"],
             [
-                [one.system, str(one.dialogues), str(one.codings), str(one.raters)]
+                [_plain(one.system), str(one.dialogues), str(one.codings), str(one.raters)]
                 for one in group.systems
             ],
         ),
@@ -152,7 +162,7 @@ def _section(group: GroupResults, figures: Sequence[Figure]) -> list[str]:
 
 def _by_system(group: GroupResults, reasons: _Reasons) -> str:
     return _items_table(
-        [one.system for one in group.systems],
+        [_plain(one.system) for one in group.systems],
         [one.items for one in group.systems],
         reasons,
         sign="",
@@ -205,7 +215,7 @@ def _thresholds(group: GroupResults, reasons: _Reasons) -> str:
             name = f"{name_with_unit(score)}, {BAR_NAMES[bar]}: {limit(score, bar):g}"
             cells = [_share(one.thresholds[score], bar, reasons) for one in group.systems]
             rows.append([name, *cells])
-    return _table(["score", *(one.system for one in group.systems)], rows)
+    return _table(["score", *(_plain(one.system) for one in group.systems)], rows)
 
 
 def _share(shares: ThresholdShares, bar: Bar, reasons: _Reasons) -> str:
@@ -234,12 +244,12 @@ def _differences(differences: Sequence[PairedDifferences], reasons: _Reasons) ->
         [one for one in shown if one.system != "tuned"],
     ):
         if of_table:
-            headers = [f"{one.system} minus {one.minus}" for one in of_table]
+            headers = [_plain(f"{one.system} minus {one.minus}") for one in of_table]
             columns = [one.items for one in of_table]
             blocks.append(_items_table(headers, columns, reasons, sign="+"))
     apart = [f"{one.system} and {one.minus}" for one in differences if not one.matches]
     if apart:
-        blocks.append(f"Without a match in which both are coded: {_one_line(', '.join(apart))}.")
+        blocks.append(f"Without a match in which both are coded: {_plain(', '.join(apart))}.")
     return blocks
 
 
@@ -289,10 +299,59 @@ def _coefficient(one: Coefficient, reasons: _Reasons) -> str:
     return f"{_digits(one.value)} {_interval(one.ci_low, one.ci_high, one.reason, reasons)}"
 
 
+def _matches(matches: Sequence[MatchResults]) -> list[str]:
+    """A section of its own: verdicts are of matches, not of a kind of coding."""
+    if not matches:
+        return []
+    reasons = _Reasons()
+    headers = [
+        "pair",
+        "epoch",
+        "first",
+        "second",
+        "matches",
+        "verdicts",
+        "raters",
+        "first better",
+        "second better",
+        "tie",
+        "both unacceptable",
+        "share of the first",
+    ]
+    rows = [
+        [
+            *(_plain(one.pair), _plain(epoch_name(one)), _plain(one.system), _plain(one.other)),
+            *(str(one.matches), str(one.verdicts), str(one.raters)),
+            *(str(one.preferred_system), str(one.preferred_other)),
+            *(str(one.ties), str(one.both_unacceptable), _preferred(one.share, reasons)),
+        ]
+        for one in matches
+    ]
+    return [
+        "## Pairwise judgements of matches",
+        "Verdicts of raters to whom a match was assigned, in numbers of verdicts. Share of the "
+        "first [95 % interval], n: of the verdicts that found one of the two better; ties and both "
+        f"unacceptable are not in it. Interval: {matches[0].share.method}; a rater's verdicts "
+        "resemble each other, so whole raters are drawn.",
+        _table(headers, rows),
+        *reasons.listed(),
+    ]
+
+
+def _preferred(share: Interval, reasons: _Reasons) -> str:
+    if share.value is None:
+        return reasons.undefined(share.reason)
+    if share.low is None or share.high is None:
+        interval = f"[{reasons.undefined(share.reason)}]"
+    else:
+        interval = f"[{100 * share.low:.0f} %, {100 * share.high:.0f} %]"
+    return f"{100 * share.value:.0f} % {interval}, {share.n}"
+
+
 def _pictures(figures: Sequence[Figure]) -> list[str]:
     if not figures:
         return []
-    return ["### Plots", *(f"![{_one_line(shows)}]({name})" for name, shows in figures)]
+    return ["### Plots", *(f"![{_plain(shows)}]({name})" for name, shows in figures)]
 
 
 def _digits(number: float, sign: Sign = "") -> str:
@@ -315,3 +374,11 @@ def _cell(text: str) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _plain(text: str) -> str:
+    """Names and whatever else was given to us: on one line, nothing in it taken for markup.
+
+    A pair may be called ``![](http://...)``: whoever looks at the report must not fetch it.
+    """
+    return _MARKUP.sub(r"\\\g<0>", _one_line(text))

@@ -6,21 +6,29 @@ from mi_arena.miti.agreement import CoefficientName
 from mi_arena.miti.agreement_command import NAMES
 from mi_arena.miti.items import CODES, GLOBALS, SCORES, Score, items
 from mi_arena.miti.summary import THRESHOLDS
-from mi_arena.study.fingerprint import SHOWN
+from mi_arena.study.match_results import MatchResults
 from mi_arena.study.miti_results import Bar, GroupResults, Item, Source
 
 SOURCE_TITLES: dict[Source, str] = {
     "expert": "Expert codings",
     "adjudicated": "Adjudicated codings",
-    "self_trained": "Codings of own conversations, trained raters",
-    "self_untrained": "Codings of own conversations, untrained raters",
+    "self_trained": "Codings of own conversations after the reveal, trained raters",
+    "self_untrained": "Codings of own conversations after the reveal, untrained raters",
+    "self_trained_blind": "Blind codings of own conversations, trained raters",
+    "self_untrained_blind": "Blind codings of own conversations, untrained raters",
     "judge": "Codings by a model",
 }
 SOURCE_MEANINGS: dict[Source, str] = {
     "expert": "by raters to whom the dialogue was assigned",
     "adjudicated": "one coding a dialogue, settled after independent ones",
-    "self_trained": "by whoever held the conversation, after passing the practice",
-    "self_untrained": "by whoever held the conversation, without having passed the practice",
+    "self_trained": "by whoever held the conversation, after having been told which arm was which "
+    "and after passing the practice",
+    "self_untrained": "by whoever held the conversation, after having been told which arm was "
+    "which and without having passed the practice",
+    "self_trained_blind": "by whoever held the conversation, before being told which arm was "
+    "which and after passing the practice",
+    "self_untrained_blind": "by whoever held the conversation, before being told which arm was "
+    "which and without having passed the practice",
     "judge": "by a language model, not by people",
 }
 BAR_NAMES: dict[Bar, str] = {"fair": "at least fair", "good": "at least good"}
@@ -60,9 +68,15 @@ def name_with_unit(item: Item) -> str:
 
 
 def group_title(group: GroupResults) -> str:
-    """Kind of coding, pair and as much of the epoch's fingerprint as pages show."""
-    epoch = "outside of epochs" if group.epoch is None else f"epoch {group.epoch[:SHOWN]}"
-    return f"{SOURCE_TITLES[group.source]}, pair {group.pair}, {epoch}"
+    """Kind of coding, pair and epoch."""
+    return f"{SOURCE_TITLES[group.source]}, pair {group.pair}, {epoch_name(group)}"
+
+
+def epoch_name(of: GroupResults | MatchResults) -> str:
+    """The epoch's id without the pair's, with which it begins."""
+    return (
+        "outside of epochs" if of.epoch is None else f"epoch {of.epoch.removeprefix(of.pair + '-')}"
+    )
 
 
 def limit(score: Score, bar: Bar) -> float:

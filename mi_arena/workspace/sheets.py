@@ -27,19 +27,27 @@ class Sheets:
         return blank() if draft is None else _read(draft)
 
     def change(
-        self, owner: str, key: str, blank: Blank, version: object, change: Edit | Undo
+        self,
+        owner: str,
+        key: str,
+        blank: Blank,
+        version: object,
+        change: Edit | Undo,
+        change_id: str = "",
     ) -> tuple[Sheet, Sheet]:
-        """Apply a change; the sheet before and after it.
+        """Apply a change; the sheet before and after it, the same one where it was applied already.
 
         Raises ``Refused``: ``overtaken`` when the page did not show the latest version,
         ``change_...`` for what does not fit, ``not_saved``. Nothing was changed then.
         """
         draft = self._drafts.get(owner, key)
         before = blank() if draft is None else _read(draft)
+        if change_id and change_id == before.change_id:
+            return before, before
         if version != before.version:
             raise Refused("overtaken")
         try:
-            after = apply(before, change)
+            after = apply(before, change).model_copy(update={"change_id": change_id})
         except BadChange as error:
             raise misfit(error) from None
         body = after.model_dump_json()

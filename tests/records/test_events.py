@@ -114,6 +114,7 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     },
     "work_assigned": {"assignment": "w", "task": "coding", "target": "d1"},
     "work_released": {"assignment": "w"},
+    "rater_left": {},
     "coding_submitted": CODING
     | {"form": "quick", "filled": {"globals": {"CCT": 3}, "counts": {"Q": 2}}, "reason": "已讨论"},
     "match_judged": {
@@ -192,6 +193,7 @@ def test_frozen() -> None:
         ("battle_drawn", {"battle": "b", "match": "m", "dialogues": {"A": "d", "B": "d"}}, {}),
         ("battle_drawn", {"battle": "b", "match": "m", "dialogues": {"A": "d"}}, {}),
         ("work_assigned", {"assignment": "w", "task": "coding", "target": "d"}, {"rater": None}),
+        ("rater_left", {}, {"rater": None}),
         ("coding_submitted", CODING | {"revision": 0}, {}),
         ("coding_submitted", CODING | {"assignment": None}, {}),
         ("coding_submitted", CODING | {"source": "self"}, {}),

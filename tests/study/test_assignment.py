@@ -2,8 +2,10 @@ import hashlib
 import hmac
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace as replace_in
 from itertools import combinations
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,13 @@ SEED = b"seed"
 seeds = st.binary(min_size=1, max_size=8)
 shares = st.integers(0, 20).map(lambda twentieths: twentieths / 20)
 RATERS = ["ann", "bo", "cy", "di", "ed", "flo"]
+
+
+def drawn(units: Sequence[Unit], raters: Sequence[str], **how: Any) -> list[Assigned]:
+    """A draw in which every unit gets the raters that it should have."""
+    found = draw(units, raters, **how)
+    assert found.unplaced == []
+    return found.assigned
 
 
 def matches(count: int, avoid: Collection[str] = ()) -> list[Unit]:
@@ -73,7 +82,7 @@ def test_every_unit_has_its_raters_whole_and_nobody_twice(
     study: tuple[list[Unit], list[str], int], doubled: float, seed: bytes
 ) -> None:
     units, raters, each = study
-    assigned = draw(units, raters, each=each, doubled=doubled, seed=seed)
+    assigned = drawn(units, raters, each=each, doubled=doubled, seed=seed)
     assert len(set(assigned)) == len(assigned)
     found = raters_of(assigned)
     numbers = Counter[int]()
@@ -101,17 +110,17 @@ def test_every_unit_has_its_raters_whole_and_nobody_twice(
     ],
 )
 def test_the_share_is_rounded_up_to_whole_units(count: int, doubled: float, expected: int) -> None:
-    assigned = draw(matches(count), RATERS, each=2, doubled=doubled, seed=SEED)
+    assigned = drawn(matches(count), RATERS, each=2, doubled=doubled, seed=SEED)
     assert len(assigned) == count + expected
 
 
 def test_which_units_are_multiply_rated_is_drawn() -> None:
     def multiple(seed: bytes) -> frozenset[str]:
-        assigned = draw(matches(12), RATERS, each=2, doubled=0.25, seed=seed)
+        assigned = drawn(matches(12), RATERS, each=2, doubled=0.25, seed=seed)
         return frozenset(t for t, n in Counter(target for target, _ in assigned).items() if n > 1)
 
-    drawn = [multiple(f"seed-{number}".encode()) for number in range(200)]
-    frequency = Counter(target for chosen in drawn for target in chosen)
+    subsets = [multiple(f"seed-{number}".encode()) for number in range(200)]
+    frequency = Counter(target for chosen in subsets for target in chosen)
     # 200 draws of a quarter: 50 each, within 5 standard deviations.
     assert all(abs(frequency[f"m{number}"] - 50) < 31 for number in range(12))
 
@@ -122,7 +131,7 @@ def test_which_units_are_multiply_rated_is_drawn() -> None:
 def test_golden_vector() -> None:
     """Written down once: a change of the algorithm would make past draws impossible to repeat."""
     units = [Unit("u", ("u1", "u2")), *matches(3), Unit("v", ("v1",), frozenset({"ann"}))]
-    assigned = draw(units, ["ann", "bo", "cy"], each=2, doubled=0.4, seed=SEED)
+    assigned = drawn(units, ["ann", "bo", "cy"], each=2, doubled=0.4, seed=SEED)
     assert " ".join(f"{target}:{rater}" for target, rater in assigned) == (
         "u1:cy u2:cy m2:ann m2:bo v1:bo m1:ann m1:cy m0:ann"
     )
@@ -142,7 +151,7 @@ def test_follows_the_description_in_the_docstring() -> None:
         for rater in ranked[: 3 if key in multiple else 1]:
             load[rater] += 1
             expected.append(Assigned(key, rater))
-    assert draw(matches(40), RATERS, each=3, doubled=0.25, seed=SEED) == expected
+    assert drawn(matches(40), RATERS, each=3, doubled=0.25, seed=SEED) == expected
 
 
 @given(studies(), shares, seeds, st.data())
@@ -151,8 +160,8 @@ def test_the_order_in_which_anything_is_given_does_not_matter(
     study: tuple[list[Unit], list[str], int], doubled: float, seed: bytes, data: st.DataObject
 ) -> None:
     units, raters, each = study
-    some = draw(units[::2], raters, each=each, doubled=doubled, seed=seed)
-    again = draw(
+    some = drawn(units[::2], raters, each=each, doubled=doubled, seed=seed)
+    again = drawn(
         data.draw(st.permutations(units)),
         data.draw(st.permutations(raters)),
         each=each,
@@ -160,12 +169,12 @@ def test_the_order_in_which_anything_is_given_does_not_matter(
         seed=seed,
         already=data.draw(st.permutations(some)),
     )
-    assert again == draw(units, raters, each=each, doubled=doubled, seed=seed, already=some)
+    assert again == drawn(units, raters, each=each, doubled=doubled, seed=seed, already=some)
 
 
 @pytest.mark.parametrize("raters", [RATERS[:3], RATERS[:4], RATERS[:5]])
 def test_all_pairs_of_raters_occur_about_equally(raters: list[str]) -> None:
-    found = raters_of(draw(matches(300), raters, each=2, doubled=1, seed=SEED))
+    found = raters_of(drawn(matches(300), raters, each=2, doubled=1, seed=SEED))
     pairs = Counter(frozenset(pair) for pair in found.values())
     possible = math.comb(len(raters), 2)
     assert len(pairs) == possible
@@ -173,7 +182,7 @@ def test_all_pairs_of_raters_occur_about_equally(raters: list[str]) -> None:
 
 
 def test_another_seed_gives_another_draw() -> None:
-    one, other = (draw(matches(20), RATERS, each=1, doubled=0, seed=s) for s in (b"1", b"2"))
+    one, other = (drawn(matches(20), RATERS, each=1, doubled=0, seed=s) for s in (b"1", b"2"))
     assert sorted(one) != sorted(other)
 
 
@@ -186,7 +195,7 @@ def test_nobody_gets_more_than_one_units_size_more_than_another(
     study: tuple[list[Unit], list[str], int], doubled: float, seed: bytes
 ) -> None:
     units, raters, each = study
-    assigned = draw(units, raters, each=each, doubled=doubled, seed=seed)
+    assigned = drawn(units, raters, each=each, doubled=doubled, seed=seed)
     assert spread(assigned, raters) <= max(len(unit.targets) for unit in units)
 
 
@@ -196,14 +205,14 @@ def test_units_of_one_target_are_spread_evenly(
     study: tuple[list[Unit], list[str], int], doubled: float, seed: bytes
 ) -> None:
     units, raters, each = study
-    assert spread(draw(units, raters, each=each, doubled=doubled, seed=seed), raters) <= 1
+    assert spread(drawn(units, raters, each=each, doubled=doubled, seed=seed), raters) <= 1
 
 
 def test_small_units_level_out_what_large_ones_leave_uneven() -> None:
     units = [Unit(f"u{n}", tuple(f"u{n}-{part}" for part in range(3))) for n in range(4)]
     for number in range(20):
         seed = f"seed-{number}".encode()
-        assigned = draw(matches(6) + units, RATERS[:3], each=1, doubled=0, seed=seed)
+        assigned = drawn(matches(6) + units, RATERS[:3], each=1, doubled=0, seed=seed)
         assert loads(assigned, RATERS[:3]) == dict.fromkeys(RATERS[:3], 6)
 
 
@@ -226,7 +235,7 @@ def test_who_has_least_gets_new_work_first(
         for rater, count in zip(raters, before, strict=True)
         for number in range(count)
     ]
-    new = draw(matches(units), raters, each=1, doubled=0, seed=SEED, already=already)
+    new = drawn(matches(units), raters, each=1, doubled=0, seed=SEED, already=already)
     assert loads([*already, *new], raters) == dict(zip(raters, expected, strict=True))
 
 
@@ -239,7 +248,7 @@ def test_whom_to_avoid_is_avoided_as_far_as_others_are_free(
     study: tuple[list[Unit], list[str], int], doubled: float, seed: bytes
 ) -> None:
     units, raters, each = study
-    found = raters_of(draw(units, raters, each=each, doubled=doubled, seed=seed))
+    found = raters_of(drawn(units, raters, each=each, doubled=doubled, seed=seed))
     for unit in units:
         chosen = found[unit.targets[0]]
         free = set(raters) - unit.avoid
@@ -252,7 +261,7 @@ def test_no_single_unit_could_be_moved_to_make_loads_more_even(
     study: tuple[list[Unit], list[str], int], doubled: float, seed: bytes
 ) -> None:
     units, raters, each = study
-    assigned = draw(units, raters, each=each, doubled=doubled, seed=seed)
+    assigned = drawn(units, raters, each=each, doubled=doubled, seed=seed)
     found, load = raters_of(assigned), loads(assigned, raters)
     for unit in units:
         chosen = found[unit.targets[0]]
@@ -271,13 +280,64 @@ def test_avoiding_does_not_cost_balance_where_it_need_not() -> None:
     one_sided = [Unit(f"o{n}", (f"o{n}",), frozenset({"ann", "bo"})) for n in range(4)]
     for number in range(20):
         seed = f"seed-{number}".encode()
-        assert spread(draw(units + free, raters, each=1, doubled=0, seed=seed), raters) == 0
-        new = draw(one_sided + matches(8, avoid={"cy"}), raters, each=1, doubled=0, seed=seed)
+        assert spread(drawn(units + free, raters, each=1, doubled=0, seed=seed), raters) == 0
+        new = drawn(one_sided + matches(8, avoid={"cy"}), raters, each=1, doubled=0, seed=seed)
         assert loads(new, raters) == dict.fromkeys(raters, 4)
 
 
+@given(studies(), st.data(), shares, seeds)
+@settings(deadline=None)
+def test_whoever_is_barred_never_gets_it_and_what_is_lacking_is_told(
+    study: tuple[list[Unit], list[str], int], data: st.DataObject, doubled: float, seed: bytes
+) -> None:
+    plain, raters, each = study
+    barred = st.frozensets(st.sampled_from(RATERS))
+    units = [replace_in(unit, barred=data.draw(barred)) for unit in plain]
+    multiple = {
+        target
+        for target, chosen in raters_of(
+            drawn(plain, raters, each=each, doubled=doubled, seed=seed)
+        ).items()
+        if len(chosen) == each
+    }
+    assigned, unplaced = draw(units, raters, each=each, doubled=doubled, seed=seed)
+    found, lacking = raters_of(assigned), Counter(unplaced)
+    assert unplaced == sorted(unplaced)
+    for unit in units:
+        for target in unit.targets:
+            free = set(raters) - unit.barred
+            wanted = each if target in multiple else 1
+            assert found[target] <= free
+            assert len(found[target]) == min(wanted, len(free))
+            assert lacking[target] == wanted - len(found[target])
+    again = draw(units, raters, each=each, doubled=doubled, seed=b"other", already=assigned)
+    if not unplaced:
+        assert again.assigned == []
+    for unit in units:
+        assert not raters_of(again.assigned)[unit.targets[0]] & unit.barred
+
+
+def test_nobody_who_is_barred_takes_over() -> None:
+    units = [Unit("u", ("u1", "u2"), frozenset({"cy"}), frozenset({"bo"}))]
+    held = [Assigned("u1", "ann"), Assigned("u2", "ann")]
+    only = replace("ann", ["u1", "u2"], ["bo"], held, units, SEED)
+    assert only == ([], ["u1", "u2"])
+    assert replace("ann", ["u2"], ["bo", "cy"], held, units, SEED).assigned == [
+        Assigned("u2", "cy")
+    ]
+
+
+def test_evening_out_moves_nothing_to_whom_is_barred() -> None:
+    """``bo`` ends with nothing while ``ann`` has all of it."""
+    units = [Unit(f"m{n}", (f"m{n}",), barred=frozenset({"bo"})) for n in range(4)]
+    assert loads(drawn(units, ["ann", "bo"], each=1, doubled=0, seed=SEED), ["ann", "bo"]) == {
+        "ann": 4,
+        "bo": 0,
+    }
+
+
 def test_avoid_yields_when_nobody_else_is_there() -> None:
-    only = draw(matches(4, avoid={"ann", "bo"}), ["ann", "bo"], each=2, doubled=1, seed=SEED)
+    only = drawn(matches(4, avoid={"ann", "bo"}), ["ann", "bo"], each=2, doubled=1, seed=SEED)
     assert loads(only, ["ann", "bo"]) == {"ann": 4, "bo": 4}
 
 
@@ -290,9 +350,9 @@ def test_drawing_again_adds_nothing(
     study: tuple[list[Unit], list[str], int], doubled: float, seed: bytes, other: bytes
 ) -> None:
     units, raters, each = study
-    assigned = draw(units, raters, each=each, doubled=doubled, seed=seed)
+    assigned = drawn(units, raters, each=each, doubled=doubled, seed=seed)
     for again in (seed, other):
-        new = draw(units, raters, each=each, doubled=doubled, seed=again, already=assigned)
+        new = drawn(units, raters, each=each, doubled=doubled, seed=again, already=assigned)
         assert new == []
 
 
@@ -308,8 +368,8 @@ def test_topping_up_a_study_that_has_grown(
     """More or other units, raters and shares; units may have gained or lost targets."""
     old_units, old_raters, old_each = before
     units, raters, each = after
-    old = draw(old_units, old_raters, each=old_each, doubled=share_before, seed=seed)
-    new = draw(units, raters, each=each, doubled=share_after, seed=seed, already=old)
+    old = drawn(old_units, old_raters, each=old_each, doubled=share_before, seed=seed)
+    new = drawn(units, raters, each=each, doubled=share_after, seed=seed, already=old)
     assert not set(new) & set(old)
     assert len(set(new)) == len(new)
     assert {rater for _, rater in new} <= set(raters)
@@ -326,31 +386,31 @@ def test_topping_up_a_study_that_has_grown(
 
 
 def test_the_share_counts_what_is_multiply_rated_already() -> None:
-    old = draw(matches(4), RATERS, each=2, doubled=1, seed=SEED)
-    new = draw(matches(8), RATERS, each=2, doubled=0.5, seed=b"other", already=old)
+    old = drawn(matches(4), RATERS, each=2, doubled=1, seed=SEED)
+    new = drawn(matches(8), RATERS, each=2, doubled=0.5, seed=b"other", already=old)
     assert sorted(target for target, _ in new) == ["m4", "m5", "m6", "m7"]
-    more = draw(matches(8), RATERS, each=2, doubled=0.75, seed=SEED, already=[*old, *new])
+    more = drawn(matches(8), RATERS, each=2, doubled=0.75, seed=SEED, already=[*old, *new])
     assert len(more) == 2 and {target for target, _ in more} < {"m4", "m5", "m6", "m7"}
 
 
 def test_a_unit_that_gained_a_dialogue_stays_with_its_raters() -> None:
     units = [Unit(f"u{n}", (f"u{n}-a",)) for n in range(6)]
     grown = [Unit(unit.key, (*unit.targets, f"{unit.key}-b")) for unit in units]
-    old = draw(units, RATERS, each=2, doubled=0.5, seed=SEED)
+    old = drawn(units, RATERS, each=2, doubled=0.5, seed=SEED)
     busy = [Assigned(f"other-{n}", rater) for n, (_, rater) in enumerate(old[:5])]
-    new = draw(grown, RATERS, each=2, doubled=0.5, seed=b"other", already=[*old, *busy])
+    new = drawn(grown, RATERS, each=2, doubled=0.5, seed=b"other", already=[*old, *busy])
     assert {(target[:-2], rater) for target, rater in new} == {(t[:-2], r) for t, r in old}
 
 
 def test_finished_work_of_raters_who_take_no_more_counts() -> None:
     already = [Assigned("m0", "gone"), Assigned("m1", "gone")]
-    new = draw(matches(3), ["ann"], each=1, doubled=0, seed=SEED, already=already)
+    new = drawn(matches(3), ["ann"], each=1, doubled=0, seed=SEED, already=already)
     assert new == [Assigned("m2", "ann")]
 
 
 def test_an_assignment_told_twice_counts_once() -> None:
     old = [Assigned("m0", "ann")] * 2
-    new = draw(matches(1), ["ann", "bo"], each=2, doubled=1, seed=SEED, already=old)
+    new = drawn(matches(1), ["ann", "bo"], each=2, doubled=1, seed=SEED, already=old)
     assert new == [Assigned("m0", "bo")]
 
 
@@ -363,7 +423,7 @@ def test_replacing_keeps_the_coverage(
     study: tuple[list[Unit], list[str], int], doubled: float, seed: bytes, data: st.DataObject
 ) -> None:
     units, raters, each = study
-    old = draw(units, raters, each=each, doubled=doubled, seed=seed)
+    old = drawn(units, raters, each=each, doubled=doubled, seed=seed)
     left = data.draw(st.sampled_from(raters))
     theirs = [target for target, rater in old if rater == left]
     unfinished = {target for target in theirs if data.draw(st.booleans())}
@@ -385,13 +445,13 @@ def test_replacing_keeps_the_coverage(
     then = [rater for rater in raters if rater != left]
     if not unplaced and len(then) >= each:
         settled = [*kept, *assigned]
-        assert draw(units, then, each=each, doubled=doubled, seed=seed, already=settled) == []
+        assert drawn(units, then, each=each, doubled=doubled, seed=seed, already=settled) == []
     assert (assigned, unplaced) == replace(left, unfinished, raters[::-1], kept, units[::-1], seed)
 
 
 def test_the_work_of_who_left_is_shared_out_evenly() -> None:
     units = matches(16)
-    old = draw(units, RATERS[:4], each=1, doubled=0, seed=SEED)
+    old = drawn(units, RATERS[:4], each=1, doubled=0, seed=SEED)
     busy = [*old, Assigned("other-1", "bo"), Assigned("other-2", "bo")]
     unfinished = [target for target, rater in old if rater == "ann"]
     assigned, unplaced = replace("ann", unfinished, RATERS[:4], busy, units, SEED)
@@ -429,7 +489,7 @@ def test_what_who_left_has_finished_stays() -> None:
     found = replace("ann", ["u2"], ["bo"], held, units, SEED)
     assert found == ([Assigned("u2", "bo")], [])
     settled = [Assigned("u1", "ann"), *found.assigned]
-    assert draw(units, ["bo"], each=1, doubled=0, seed=SEED, already=settled) == []
+    assert drawn(units, ["bo"], each=1, doubled=0, seed=SEED, already=settled) == []
 
 
 # --- the order of one rater
@@ -470,7 +530,7 @@ def test_adding_targets_leaves_the_order_of_the_others(
 )
 def test_numbers_that_cannot_be(raters: list[str], each: int, doubled: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        draw(matches(3), raters, each=each, doubled=doubled, seed=SEED)
+        drawn(matches(3), raters, each=each, doubled=doubled, seed=SEED)
 
 
 def test_units_that_cannot_be() -> None:
@@ -478,7 +538,7 @@ def test_units_that_cannot_be() -> None:
         Unit("u", ())
     shared = [Unit("u", ("t1", "t2")), Unit("v", ("t2",))]
     with pytest.raises(ValueError, match="target t2 lies in 2 units"):
-        draw(shared, ["ann"], each=1, doubled=0, seed=SEED)
+        drawn(shared, ["ann"], each=1, doubled=0, seed=SEED)
     with pytest.raises(ValueError, match="target t2 lies in 2 units"):
         replace("ann", ["t2"], ["bo"], [], shared, SEED)
     with pytest.raises(ValueError, match="target x lies in no unit: give the units"):

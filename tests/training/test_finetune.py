@@ -121,23 +121,6 @@ def test_what_follows_the_last_reply_is_not_part_of_an_example(base: Path) -> No
     assert made.counts.left_out_no_counselor_turn == 1
 
 
-def test_nothing_is_learnt_from_context(base: Path) -> None:
-    chat = models.load_chat(str(base), "demo")
-    [dialogue] = made_up(1)
-    meta = dialogue.meta | {"context_messages": 5}
-    told = dialogue.model_copy(update={"meta": meta})
-    [example] = build_examples([told], chat, 256, None).examples
-    whole = chat.example(dialogue.messages)
-    assert example.input_ids == whole.input_ids
-    learnt = [t for t in example.labels if t != IGNORE]
-    assert chat.decode(learnt) == dialogue.messages[5].content
-    assert learnt[-1] in chat.stop_ids
-    # Where the length leaves nothing to learn, it is counted as too long.
-    room = len(chat.example(dialogue.messages[:4]).input_ids)
-    none = build_examples([told], chat, room, None)
-    assert (none.counts.used, none.counts.left_out_too_long) == (0, 1)
-
-
 def test_several_files_are_learnt_from(tmp_path: Path, base: Path, data: Path) -> None:
     more = write(tmp_path / "more.jsonl", made_up(6, seed=9))
     config = write_config(tmp_path, base, data, data=[str(data), str(more)], epochs=1)

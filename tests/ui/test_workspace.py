@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from mi_arena.access.identity import Identity
 from mi_arena.miti.items import items
@@ -532,4 +532,119 @@ def test_the_workspace_fits_a_phone(
     page.click('[data-open^="match:"]')
     page.locator(".match form").wait_for()
     no_sideways_scrolling(page)
+    page.context.close()
+
+
+def first_work(chrome: Browser, site: Site) -> tuple[Page, Identity]:
+    """A trained expert who has opened the one dialogue assigned to them."""
+    page, who = expert_page(chrome, site)
+    import_alone(site.workspace, "one")
+    site.workspace.assignments.draw("coding", 1, 1.0)
+    page.reload()
+    open_workspace(page)
+    page.click('[data-open^="work:"]')
+    page.locator("[data-key=u-0-0]").wait_for()
+    return page, who
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_call_that_fails_on_its_way_is_made_again_and_counts_once(
+    chrome: Browser, site: Site, arrives: bool
+) -> None:
+    """Once with the call lost, once with only its answer lost."""
+    page, who = first_work(chrome, site)
+    failed: list[str] = []
+
+    def fail(route: Route) -> None:
+        if len(failed) >= 2:
+            route.continue_()
+            return
+        failed.append("x")
+        if arrives:
+            route.fetch()
+        route.abort()
+
+    page.route(re.compile("component_server"), fail)
+    page.click("[data-key=u-0-0]")
+    page.keyboard.press(KEYS["Q"])
+    page.keyboard.press(KEYS["SR"])
+    saved(page, '[data-key=u-0-0][data-code="Q"]')
+    saved(page, '[data-key=u-0-1][data-code="SR"]')
+    expect(page.locator(".desk-note .bad")).to_have_count(0)
+    assert len(failed) == 2
+    (work,) = site.workspace.assignments.items(who)
+    sheet = site.workspace.desks.open(site.workspace.assignments.job(who, work.assignment)).sheet
+    assert sheet.version == 2 and [one.code for one in sheet.volleys[0]] == ["Q", "SR"]
+    page.fill("[data-goal]", "少抽烟")
+    expect(page.locator("[data-part=goal-mark]")).to_have_text("")
+    page.click("[data-key=submit]")
+    page.locator("[data-key=sure]").wait_for()
+    failed.clear()
+    page.click("[data-key=sure]")
+    expect(page.locator(".desk-note .note.good")).to_be_visible()
+    assert len(failed) == 2
+    assert [one.revision for one in handed_in(site)] == [1]
+    page.context.close()
+
+
+def test_what_was_changed_before_leaving_is_kept(chrome: Browser, site: Site) -> None:
+    page, who = first_work(chrome, site)
+    page.click("[data-key=u-0-0]")
+    page.keyboard.press(KEYS["Q"])
+    page.keyboard.press(KEYS["SR"])
+    page.keyboard.press(KEYS["AF"])
+    page.fill("[data-goal]", "少抽烟")
+    page.click("[data-key=back]")
+    page.locator(".home h2").wait_for()
+    (work,) = site.workspace.assignments.items(who)
+    sheet = site.workspace.desks.open(site.workspace.assignments.job(who, work.assignment)).sheet
+    codes = [one.code for volley in sheet.volleys for one in volley]
+    assert codes[:3] == ["Q", "SR", "AF"] and sheet.change_goal == "少抽烟"
+    page.context.close()
+
+
+def test_undo_shows_the_goal_that_will_be_handed_in(chrome: Browser, site: Site) -> None:
+    page, _ = first_work(chrome, site)
+    page.fill("[data-goal]", "少抽烟")
+    page.click("[data-key=u-0-0]")
+    expect(page.locator("[data-part=goal-mark]")).to_have_text("")
+    page.keyboard.press("u")
+    expect(page.locator("[data-goal]")).to_have_value("")
+    page.context.close()
+
+
+@pytest.mark.parametrize("typed", ["-1", "1.5", "100001"])
+def test_a_total_that_is_no_count_is_told_and_keeps_the_form_back(
+    chrome: Browser, site: Site, typed: str
+) -> None:
+    page, _ = first_work(chrome, site)
+    page.check('[data-form][value="quick"]')
+    page.fill("[data-goal]", "少抽烟")
+    page.fill('input[data-count="Q"]', typed)
+    expect(page.locator(".desk-note .bad")).to_contain_text("整数")
+    page.click("[data-key=submit]")
+    expect(page.locator('input[data-count="Q"]')).to_be_focused()
+    assert handed_in(site) == []
+    page.fill('input[data-count="Q"]', "4")
+    expect(page.locator(".desk-note .bad")).to_have_count(0)
+    hand_in(page)
+    assert handed_in(site)[0].filled.counts == {"Q": 4}
+    page.context.close()
+
+
+def test_another_member_in_the_same_tab_begins_at_home(chrome: Browser, site: Site) -> None:
+    code, _ = invite(site, "admin")
+    page = open_page(chrome, site.url)
+    sign_in(page, code)
+    page.click("[data-key=admin]")
+    page.locator(".admin").wait_for()
+    page.get_by_role("tab", name="说明").click()
+    page.click("#expert-out")
+    expect(page.locator("#expert-code")).to_be_visible()
+    other, _ = invite(site)
+    page.fill("#expert-code input", other)
+    page.click("#expert-in")
+    expect(page.locator("#expert-outcome .note.good")).to_be_visible()
+    open_workspace(page)
+    expect(page.locator("#workspace .home h2")).to_be_visible()
     page.context.close()

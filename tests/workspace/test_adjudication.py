@@ -7,9 +7,10 @@ from pydantic import ValidationError
 
 from mi_arena.access.identity import Identity
 from mi_arena.battles.refusal import Refused
+from mi_arena.miti.coding import parse_coding
 from mi_arena.miti.items import GLOBALS
 from mi_arena.records.events import CodingSubmitted
-from mi_arena.workspace.adjudication import Case
+from mi_arena.workspace.adjudication import Case, differing_globals
 from mi_arena.workspace.desk import Job
 from mi_arena.workspace.workspace import Workspace
 from tests.workspace.conftest import (
@@ -155,7 +156,31 @@ def test_it_begins_with_what_all_said(workspace: Workspace) -> None:
     ]
     assert final.begin is not None
     assert final.begin.globals == dict.fromkeys(GLOBALS, 3)
-    assert final.begin.change_goal == "少抽烟"
+    assert final.begin.change_goal == ""
+
+
+@pytest.mark.parametrize(
+    ("goals", "expected"),
+    [
+        (("少抽烟", "少抽烟", "少抽烟"), "少抽烟"),
+        (("少抽烟", "少抽烟", "不抽烟"), ""),
+    ],
+)
+def test_the_goal_is_named_only_where_all_named_the_same(
+    workspace: Workspace, goals: tuple[str, ...], expected: str
+) -> None:
+    (dialogue,) = import_alone(workspace, "one")
+    for who, goal in zip((ANN, BO, CY), goals, strict=True):
+        hand_in(
+            workspace, workspace.assignments.job(who, assign(workspace.store, who, dialogue)), goal
+        )
+    final = workspace.adjudication.job(CHIEF, dialogue)
+    assert final.begin is not None and final.begin.change_goal == expected
+    if not expected:
+        with pytest.raises(Refused) as caught:
+            version = workspace.desks.open(final).sheet.version
+            workspace.desks.submit(final, version, sure=True, trained=True, reason="已讨论")
+        assert caught.value.code == "no_goal"
 
 
 @pytest.mark.parametrize(("second", "expected"), [(5, 5), (4, 3)])
@@ -170,6 +195,32 @@ def test_globals_begin_where_all_put_them_else_in_the_middle(
     begin = workspace.adjudication.job(CHIEF, dialogue).begin
     assert begin is not None
     assert begin.globals == dict.fromkeys(GLOBALS, 3) | {"EMPATHY": expected}
+    compared = workspace.adjudication.compare(dialogue)
+    assert compared.differing_globals == (() if second == 5 else ("EMPATHY",))
+
+
+@pytest.mark.parametrize(
+    ("rated", "expected"),
+    [
+        ([{"CCT": 3}, {"CCT": 3}], ()),
+        ([{"CCT": 3}, {"CCT": 4}], ("CCT",)),
+        ([{"EMPATHY": 1, "CCT": 3}, {"EMPATHY": 2, "CCT": 4}], ("CCT", "EMPATHY")),
+        ([{"SST": 3}, {"SST": 3}, {}], ("SST",)),
+        ([{}, {}], ()),
+    ],
+)
+def test_globals_that_not_all_rate_alike(
+    rated: list[dict[str, int]], expected: tuple[str, ...]
+) -> None:
+    assert differing_globals([parse_coding({"globals": one}) for one in rated]) == expected
+
+
+def test_one_rater_with_two_codings_of_a_dialogue_is_one_coder(workspace: Workspace) -> None:
+    dialogue = coded(workspace, "one", SAME)
+    code_dialogue(workspace, ANN, dialogue, OTHER)
+    assert workspace.adjudication.cases() == []
+    code_dialogue(workspace, BO, dialogue, OTHER)
+    assert workspace.adjudication.cases() == [Case(dialogue, 2, differing=0, final=False)]
 
 
 def test_it_is_kept_apart_from_the_codings(workspace: Workspace) -> None:

@@ -13,7 +13,7 @@ import pytest
 from mi_arena.access.identity import Identities, Identity
 from mi_arena.battles.refusal import Refused
 from mi_arena.dialogue import Message
-from mi_arena.records.events import Payload
+from mi_arena.records.events import Payload, WorkReleased
 from mi_arena.workspace.assignments import Drawn, Item
 from mi_arena.workspace.ledger import Task
 from mi_arena.workspace.workspace import Workspace
@@ -325,8 +325,7 @@ def test_the_unfinished_work_of_who_leaves_goes_to_others(
     change(workspace, workspace.assignments.job(leaver, begun), do="goal", text="少抽烟")
     assert leaver.member is not None
     assert workspace.assignments.drop_out(leaver.member) == Drawn(len(mine) - 2, 0)
-    assert {one.assignment for one in items(workspace, leaver)} == {coded, judged}
-    assert {one.state for one in items(workspace, leaver)} == {"done"}
+    assert items(workspace, leaver) == []
     targets = workspace.ledger.now().assignments
     for task, done in (("coding", coded), ("match", judged)):
         now = held(workspace, task)
@@ -337,9 +336,14 @@ def test_the_unfinished_work_of_who_leaves_goes_to_others(
         for who in others:
             assert set(before[task][who.rater]) <= set(now[who.rater])
         assert workspace.assignments.draw(task, 1, 0).assigned == 0
-    with pytest.raises(Refused) as caught:
-        workspace.assignments.job(leaver, begun)
-    assert caught.value.code == "no_work"
+    for call in (
+        lambda: workspace.assignments.job(leaver, begun),
+        lambda: workspace.assignments.job(leaver, coded),
+        lambda: workspace.matches.open(leaver, judged),
+    ):
+        with pytest.raises(Refused) as caught:
+            call()
+        assert caught.value.code == "no_work"
     assert begun in workspace.drafts.keys(leaver.rater)
 
 
@@ -358,7 +362,7 @@ def test_what_nobody_else_can_take_is_counted_and_comes_up_when_somebody_joins(
     assert held(workspace)[joined.rater] == held(workspace)[stays.rater]
 
 
-def test_whoever_left_and_is_still_a_member_gets_none_of_their_own_back(
+def test_whoever_left_and_is_still_a_member_gets_no_work_ever_again(
     workspace: Workspace, identities: Identities
 ) -> None:
     leaver, *_ = experts(identities, 2)
@@ -368,6 +372,13 @@ def test_whoever_left_and_is_still_a_member_gets_none_of_their_own_back(
     assert workspace.assignments.drop_out(leaver.member) == Drawn(1, 0)
     assert leaver.rater not in held(workspace)
     assert workspace.assignments.drop_out(leaver.member) == Drawn(0, 0)
+    assert workspace.store.count("rater_left") == 1
+    import_alone(workspace, "three", "four")
+    assert workspace.assignments.draw("coding", 1, 0) == Drawn(2, 0)
+    assert leaver.rater not in held(workspace)
+    with pytest.raises(Refused) as caught:
+        workspace.assignments.draw("coding", 2, 1)
+    assert (caught.value.code, caught.value.values) == ("too_few_raters", {"each": 2, "n": 1})
 
 
 def test_admins_who_replace_somebody_at_the_same_moment_do_it_once(
@@ -386,6 +397,30 @@ def test_admins_who_replace_somebody_at_the_same_moment_do_it_once(
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(press, range(4))) == [Drawn(0, 0)] * 3 + [Drawn(2, 0)]
     assert sorted(target for mine in held(workspace).values() for target in mine) == sorted(ids)
+    assert workspace.store.count("rater_left") == 1
+
+
+def test_what_was_handed_in_as_it_was_released_is_not_drawn_to_its_rater_again(
+    workspace: Workspace, identities: Identities
+) -> None:
+    """The page of a rater and that of an admin were quicker than each other."""
+    who, other = experts(identities, 2)
+    train(workspace.store, who)
+    match = import_match(workspace)
+    opponents = workspace.ledger.now().matches[match]
+    for dialogue in opponents:
+        job = workspace.assignments.job(who, assign(workspace.store, who, dialogue))
+        tell(workspace.store, WorkReleased(assignment=job.key), who)
+        hand_in(workspace, job)
+    assert held(workspace) == {}
+    assert workspace.assignments.draw("coding", 1, 0) == Drawn(0, 0)
+    assert workspace.assignments.draw("coding", 2, 1) == Drawn(2, 0)
+    assert held(workspace) == {other.rater: sorted(opponents)}
+    judging = assign(workspace.store, who, match, "match")
+    workspace.matches.judge(who, judging, ANSWERS)
+    tell(workspace.store, WorkReleased(assignment=judging), who)
+    assert workspace.assignments.draw("match", 2, 1) == Drawn(1, 0)
+    assert held(workspace, "match") == {other.rater: [match]}
 
 
 @pytest.mark.parametrize("member", ["", "nobody", "environment"])
@@ -408,14 +443,16 @@ def test_standings_name_every_expert_and_nobody_else(
     works = [assign(workspace.store, busy, dialogue) for dialogue in ids]
     hand_in(workspace, workspace.assignments.job(busy, works[0]))
     revoke(identities, left)
+    assert idle.member is not None
+    workspace.assignments.drop_out(idle.member)
     told = [
-        (one.member.member, one.member.revoked, one.trained, one.done, one.left)
+        (one.member.member, one.member.revoked, one.trained, one.done, one.left, one.left_study)
         for one in workspace.assignments.standings()
     ]
     assert told == [
-        (busy.member, False, True, 1, 2),
-        (idle.member, False, False, 0, 0),
-        (left.member, True, False, 0, 0),
+        (busy.member, False, True, 1, 2, False),
+        (idle.member, False, False, 0, 0, True),
+        (left.member, True, False, 0, 0, False),
     ]
 
 
@@ -428,13 +465,34 @@ def test_without_members_there_is_nobody_to_hand_work_to(workspace: Workspace) -
 
 
 @pytest.mark.parametrize("task", ["coding", "match"])
-def test_whoever_held_a_battle_rates_it_only_if_nobody_else_can(
+def test_whoever_held_a_battle_never_rates_it(
     workspace: Workspace, identities: Identities, task: Task
 ) -> None:
     host, other = experts(identities, 2)
     append_battle(workspace.store, who=host)
     workspace.material.draw_battles()
-    workspace.assignments.draw(task, 1, 1.0)
+    places = {"coding": 2, "match": 1}[task]
+    assert workspace.assignments.draw(task, 1, 1.0) == Drawn(places, 0)
+    assert workspace.assignments.draw(task, 2, 1.0) == Drawn(0, places)
     assert list(held(workspace, task)) == [other.rater]
-    workspace.assignments.draw(task, 2, 1.0)
-    assert set(held(workspace, task)) == {host.rater, other.rater}
+    assert other.member is not None
+    assert workspace.assignments.drop_out(other.member) == Drawn(0, places)
+    assert workspace.assignments.draw(task, 1, 1.0) == Drawn(0, places)
+    assert held(workspace, task) == {}
+
+
+@pytest.mark.parametrize("first", ["coding", "match"])
+def test_whoever_judges_a_match_codes_it_only_if_nobody_else_can_and_the_other_way_round(
+    workspace: Workspace, identities: Identities, first: Task
+) -> None:
+    raters = experts(identities, 2)
+    for number in range(6):
+        import_match(workspace, f"m{number}")
+    second: Task = "match" if first == "coding" else "coding"
+    for task in (first, second):
+        workspace.assignments.draw(task, 1, 0)
+    coding, judging = held(workspace), held(workspace, "match")
+    for who in raters:
+        coded = {workspace.ledger.now().dialogues[d].match for d in coding[who.rater]}
+        assert len(coded) == 3 and not coded & set(judging[who.rater])
+    assert workspace.assignments.draw(second, 2, 1).unplaced == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any, get_args
 
@@ -351,9 +352,13 @@ def test_where_the_draft_was_lost_the_sheet_is_taken_up_from_what_was_handed_in(
     workspace.drafts.drop(job.owner, job.key)
     again = workspace.desks.open(job)
     assert (again.sheet.coding, again.sheet.form) == (handed.coding, handed.form)
-    assert (again.sheet.version, again.revision, again.changed) == (0, 1, False)
-    refused = refusal(lambda: workspace.desks.submit(job, 0, sure=True, trained=True))
-    assert refused.code == "unchanged"
+    assert (again.revision, again.changed) == (1, False)
+    # A page that shows the lost sheet, or the one before the first change, is told so.
+    for stale in (0, handed.version):
+        submit = partial(workspace.desks.submit, job, stale, sure=True, trained=True)
+        assert refusal(submit).code == "overtaken"
+    submit = partial(workspace.desks.submit, job, again.sheet.version, sure=True, trained=True)
+    assert refusal(submit).code == "unchanged"
     change(workspace, job, do="global", key="SST", value=2)
     assert hand_in(workspace, job).revision == 2
     assert [one.globals["SST"] for one in workspace.desks.handed(job)] == [1, 2]

@@ -12,6 +12,7 @@ from mi_arena.records.events import (
     Payload,
     PracticeBarSet,
     PracticeDone,
+    RaterLeft,
     WorkReleased,
 )
 from mi_arena.records.store import EventStore
@@ -30,6 +31,8 @@ from tests.workspace.conftest import (
     hand_in,
     import_alone,
     import_match,
+    jsonl,
+    line,
     tell,
     train,
     withdrawn,
@@ -112,12 +115,12 @@ def test_which_arm_stood_on_which_side_is_known_to_the_books(workspace: Workspac
     append_battle(workspace.store, tuned_side="B")
     workspace.material.draw_battles()
     told = {
-        (one.side, one.system, one.pair, one.epoch, one.topic, one.lang)
+        (one.side, one.system, one.pair, one.epoch)
         for one in workspace.ledger.now().dialogues.values()
     }
     assert told == {
-        ("A", "base", "pair-quokka", EPOCH, "smoking", "zh"),
-        ("B", "tuned", "pair-quokka", EPOCH, "smoking", "zh"),
+        ("A", "base", "pair-quokka", EPOCH),
+        ("B", "tuned", "pair-quokka", EPOCH),
     }
 
 
@@ -146,10 +149,11 @@ def test_books_that_were_handed_out_stay_as_they_were(workspace: Workspace) -> N
     filled = next(iter(then.practice[ANN.rater].values()))
     tell(workspace.store, PracticeDone(vignette="another", filled=filled), ANN)
     tell(workspace.store, PracticeBarSet(share=0.1, globals_within=4, vignettes=1), CHIEF)
+    tell(workspace.store, RaterLeft(), BO)
     tell(workspace.store, withdrawn(battle), VISITOR, EPOCH)
     now = workspace.ledger.now()
     assert books == then
-    for name in (*counted(then), "practice", "bar"):
+    for name in (*counted(then), "practice", "bar", "left"):
         assert getattr(now, name) != getattr(then, name), name
 
 
@@ -159,6 +163,7 @@ def test_books_kept_up_event_by_event_are_those_read_at_once(
     battle = study(workspace)
     left = assign(store, BO, import_alone(workspace, "late")[0])
     tell(store, WorkReleased(assignment=left), BO)
+    tell(store, RaterLeft(), BO)
     tell(store, withdrawn(battle), VISITOR, EPOCH)
     copy = EventStore(tmp_path_factory.mktemp("copy") / "events.sqlite")
     slowly = Ledger(copy)
@@ -186,6 +191,37 @@ def test_released_work_is_gone_and_what_was_handed_in_stays(workspace: Workspace
         tell(workspace.store, WorkReleased(assignment=assignment), ANN)
     books = workspace.ledger.now()
     assert books.assignments == {} and list(books.codings) == [done]
+
+
+def test_of_two_codings_of_a_dialogue_by_one_rater_the_latest_counts(workspace: Workspace) -> None:
+    """The first was handed in as it was given to somebody else."""
+    train(workspace.store, ANN, BO)
+    (dialogue,) = import_alone(workspace, "one")
+    of_ann = [
+        workspace.assignments.job(ANN, assign(workspace.store, ANN, dialogue)) for _ in range(2)
+    ]
+    of_bo = workspace.assignments.job(BO, assign(workspace.store, BO, dialogue))
+    hand_in(workspace, of_ann[0], "第一次")
+    hand_in(workspace, of_bo)
+    hand_in(workspace, of_ann[1], "第二次")
+    told = [(one.rater, one.told.filled.change_goal) for one in workspace.ledger.now().latest()]
+    assert told == [(ANN.rater, "第二次"), (BO.rater, "少抽烟")]
+    hand_in(workspace, of_ann[0], "第三次")
+    told = [(one.rater, one.told.filled.change_goal) for one in workspace.ledger.now().latest()]
+    assert told == [(ANN.rater, "第三次"), (BO.rater, "少抽烟")]
+
+
+@pytest.mark.parametrize("systems", [["base"], ["base", "tuned"], ["base", "tuned", "reference"]])
+def test_a_match_has_opponents_only_when_it_has_two(
+    workspace: Workspace, systems: list[str]
+) -> None:
+    lines = [line(system, system=system, match_id="m") for system in systems]
+    workspace.material.import_dialogues(jsonl(lines), "in.jsonl")
+    books = workspace.ledger.now()
+    ((match, dialogues),) = books.matches.items()
+    assert len(dialogues) == len(systems)
+    assert books.opponents(match) == (dialogues if len(systems) == 2 else None)
+    assert books.opponents("unknown") is None
 
 
 def test_every_revision_is_kept_and_the_latest_counts(workspace: Workspace) -> None:

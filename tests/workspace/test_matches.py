@@ -17,12 +17,14 @@ from tests.workspace.conftest import (
     ANN,
     ANSWERS,
     BO,
+    CHIEF,
     EPOCH,
     append_battle,
     assign,
     close_epoch,
     import_alone,
     import_match,
+    tell,
     texts_in,
     train,
 )
@@ -170,6 +172,19 @@ def test_only_their_own_match_is_given_to_a_trained_rater(workspace: Workspace) 
     assert refused_with(workspace, ANN, mine) == {"not_trained"}
     for assignment in (coding, mine, match, ""):
         assert refused_with(workspace, BO, assignment) == {"no_work"}
+    assert stored(workspace) == []
+
+
+def test_a_match_that_came_to_have_three_dialogues_is_not_judged(workspace: Workspace) -> None:
+    """As a store may hold it; neither imports nor draws make one."""
+    train(workspace.store, BO)
+    match = import_match(workspace)
+    assignment = assign(workspace.store, BO, match, "match")
+    first = next(workspace.store.events("dialogue_imported")).payload
+    third = first.model_copy(update={"dialogue": "third", "system": "reference"})
+    tell(workspace.store, third, CHIEF)
+    assert len(workspace.ledger.now().matches[match]) == 3
+    assert refused_with(workspace, BO, assignment) == {"no_work"}
     assert stored(workspace) == []
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,12 +15,13 @@ from mi_arena.access.identity import Identities
 from mi_arena.battles.state import SIDES
 from mi_arena.dialogue import Message
 from mi_arena.records.drafts import Drafts
-from mi_arena.records.events import MAX_MESSAGES
+from mi_arena.records.events import MAX_MESSAGES, DialogueImported, WorkReleased
 from mi_arena.records.store import EventStore
 from mi_arena.workspace.material import BadImport, Imported
 from mi_arena.workspace.workspace import Workspace
 from tests.workspace.conftest import (
     ANN,
+    ANSWERS,
     CHIEF,
     EPOCH,
     VISITOR,
@@ -28,10 +31,12 @@ from tests.workspace.conftest import (
     assign,
     flagged,
     import_match,
+    invited,
     jsonl,
     line,
     said_by,
     tell,
+    train,
     withdrawn,
 )
 
@@ -59,14 +64,12 @@ def test_only_judged_battles_of_raters_are_drawn(workspace: Workspace) -> None:
     assert store.count("battle_drawn") == 2
 
 
-def test_one_epoch_can_be_drawn_alone(workspace: Workspace) -> None:
+def test_battles_of_all_epochs_are_drawn_and_keep_theirs(workspace: Workspace) -> None:
     for epoch in ("pair-quokka-1", "pair-quokka-2"):
         append_battle(workspace.store, epoch, epoch=epoch)
-    assert workspace.material.draw_battles("pair-quokka-2") == 1
+    assert workspace.material.draw_battles() == 2
     dialogues = workspace.ledger.now().dialogues.values()
-    assert {one.epoch for one in dialogues} == {"pair-quokka-2"}
-    assert workspace.material.draw_battles("pair-quokka-3") == 0
-    assert workspace.material.draw_battles() == 1
+    assert {one.epoch for one in dialogues} == {"pair-quokka-1", "pair-quokka-2"}
 
 
 def test_drawing_again_adds_only_what_is_new(workspace: Workspace, elsewhere: Workspace) -> None:
@@ -140,7 +143,8 @@ def test_what_an_imported_dialogue_is(workspace: Workspace) -> None:
     assert imported(workspace, "", one, "  ") == Imported(new=1, known=0, in_danger=0)
     (material,) = workspace.ledger.now().dialogues.values()
     assert (material.system, material.pair, material.epoch) == ("remote:gpt-4", "pair-wombat", None)
-    assert (material.topic, material.lang) == ("alcohol", "en")
+    (told,) = (event.payload for event in workspace.store.events("dialogue_imported"))
+    assert isinstance(told, DialogueImported) and (told.topic, told.lang) == ("alcohol", "en")
     assert material.battle is None and material.side is None
     said = tuple(Message(role=m["role"], content=m["content"]) for m in one["messages"])
     assert workspace.material.messages(material) == material.messages == said
@@ -330,9 +334,64 @@ def test_a_match_takes_a_third_dialogue_only_while_nobody_judges_it(workspace: W
     with pytest.raises(BadImport, match=r"in\.jsonl:1: the match of this match_id is being judged"):
         imported(workspace, third)
     assert len(workspace.ledger.now().matches[match]) == 2
+    train(workspace.store, ANN)
+    (assignment,) = workspace.ledger.now().assignments
+    workspace.matches.judge(ANN, assignment, ANSWERS)
+    tell(workspace.store, WorkReleased(assignment=assignment), ANN)
+    with pytest.raises(BadImport, match="is being judged"):
+        imported(workspace, third)
     import_match(workspace, "m2")
     assert imported(workspace, {**third, "meta": {**third["meta"], "match_id": "m2"}}).new == 1
     assert sorted(map(len, workspace.ledger.now().matches.values())) == [2, 3]
+
+
+def test_imports_at_the_same_moment_make_no_match_that_one_alone_could_not(
+    workspace: Workspace, elsewhere: Workspace
+) -> None:
+    """Five files would each give the match its only dialogue of base."""
+    for number in range(6):
+        gate = Barrier(5)
+
+        def press(name: str, match: str = f"m{number}", gate: Barrier = gate) -> str:
+            device = (workspace, elsewhere)[int(name) % 2]
+            text = jsonl([line(f"{match}-{name}", system="base", match_id=match)])
+            gate.wait()
+            try:
+                return str(device.material.import_dialogues(text, "in.jsonl").new)
+            except BadImport as error:
+                return "two dialogues of base" if "two dialogues of base" in str(error) else "?"
+
+        with ThreadPoolExecutor(5) as pool:
+            outcomes = Counter(pool.map(press, map(str, range(5))))
+        assert outcomes == {"1": 1, "two dialogues of base": 4}
+    assert [len(d) for d in elsewhere.ledger.now().matches.values()] == [1] * 6
+
+
+def test_no_match_gets_a_third_dialogue_at_the_moment_it_is_handed_out(
+    workspace: Workspace, elsewhere: Workspace, identities: Identities
+) -> None:
+    invited(identities)
+    for number in range(8):
+        match = import_match(workspace, f"m{number}")
+        third = jsonl([line(f"third-{number}", match_id=f"m{number}", system="reference")])
+        gate = Barrier(2)
+
+        def hand_out(gate: Barrier = gate) -> int:
+            gate.wait()
+            return workspace.assignments.draw("match", 1, 0).assigned
+
+        def import_third(text: str = third, gate: Barrier = gate) -> int:
+            gate.wait()
+            try:
+                return elsewhere.material.import_dialogues(text, "in.jsonl").new
+            except BadImport:
+                return 0
+
+        with ThreadPoolExecutor(2) as pool:
+            both = pool.submit(hand_out), pool.submit(import_third)
+        assert sum(one.result() for one in both) == 1
+        dialogues = workspace.ledger.now().matches[match]
+        assert len(dialogues) == 2 + both[1].result()
 
 
 def test_a_match_id_of_a_file_is_never_that_of_a_battle(workspace: Workspace) -> None:

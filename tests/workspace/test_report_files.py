@@ -4,18 +4,25 @@ import csv
 import random
 import re
 import resource
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 
 from mi_arena import __version__
 from mi_arena.miti.coding import Coding, parse_coding
 from mi_arena.miti.items import CODES, GLOBALS, items
-from mi_arena.study.miti_results import ITEMS, CodingRow, MitiResults, miti_results
+from mi_arena.study.match_results import VerdictRow, match_results
+from mi_arena.study.miti_results import ITEMS, SOURCES, CodingRow, MitiResults, miti_results
 from mi_arena.workspace.report_files import ReportError, write_report
+from mi_arena.workspace.report_text import report_markdown
+from mi_arena.workspace.report_words import SOURCE_MEANINGS, SOURCE_TITLES, group_title
 
 TABLES = ["miti_agreement", "miti_by_system", "miti_differences", "miti_thresholds"]
+MATCHES = "miti_matches"
 PLOTS = ["differences", "globals", "thresholds"]
 SECRET = "我昨天又喝了酒"
 
@@ -103,7 +110,7 @@ def test_the_files_of_a_report(results: MitiResults, tmp_path: Path) -> None:
     written = write_report(results, folder)
     assert written[0] == folder / "report.md"
     assert sorted(written) == sorted(folder.iterdir())
-    assert {path.stem for path in written if path.suffix == ".csv"} == set(TABLES)
+    assert {path.stem for path in written if path.suffix == ".csv"} == {*TABLES, MATCHES}
     drawn = {path.stem for path in written if path.suffix == ".png"}
     # The second group has no base, the third nothing else: no difference to draw.
     assert drawn == {f"01_{kind}" for kind in PLOTS} | {
@@ -218,7 +225,8 @@ def test_the_text_says_what_was_measured_and_how(report: Path) -> None:
     titles = [line for line in text.splitlines() if line.startswith("## ")]
     assert titles[-3:] == [
         "## Expert codings, pair demo, epoch e1",
-        "## Codings of own conversations, trained raters, pair demo, outside of epochs",
+        "## Codings of own conversations after the reveal, trained raters, pair demo, outside of "
+        "epochs",
         "## Codings by a model, pair demo, epoch e1",
     ]
 
@@ -315,11 +323,180 @@ def test_systems_that_share_no_match_are_named(tmp_path: Path) -> None:
 
 def test_without_codings_the_report_says_so(tmp_path: Path) -> None:
     written = write_report(miti_results([]), tmp_path / "report", facts=["Of nobody"])
-    assert len(written) == 1 + len(TABLES)
+    assert len(written) == 1 + len(TABLES) + 1
     text = text_of(tmp_path / "report")
     assert "There are no codings" in text and "- Of nobody" in text
     assert all(table(tmp_path / "report", name) == [] for name in TABLES)
-    assert all(path.read_text().startswith("source,pair,epoch,") for path in written[1:])
+    assert table(tmp_path / "report", MATCHES) == []
+    assert all(path.read_text().startswith("source,pair,epoch,") for path in written[1:-1])
+    assert written[-1].read_text().startswith("pair,epoch,system,other,")
+    assert "Pairwise" not in text
+
+
+def verdicts(**preferred: str) -> list[VerdictRow]:
+    """By rater, a letter a match: first, second, tie, unacceptable."""
+    meant = {"f": "tuned", "s": "base", "t": "tie", "u": "both_unacceptable"}
+    return [
+        VerdictRow(f"m{number}", "demo", "demo-e1", frozenset({"base", "tuned"}), rater, meant[one])
+        for rater, letters in preferred.items()
+        for number, one in enumerate(letters)
+    ]
+
+
+def test_verdicts_on_matches_are_in_the_text_and_in_their_table(
+    small: MitiResults, tmp_path: Path
+) -> None:
+    alone = [VerdictRow("m", "demo", None, frozenset({"base", "reference"}), "ann", "base")]
+    found = match_results([*verdicts(ann="ffst", bob="fsu", cho="ff"), *alone])
+    write_report(small, tmp_path / "report", matches=found)
+    first, second = table(tmp_path / "report", MATCHES)
+    told = {
+        "pair": "demo", "epoch": "", "system": "reference", "other": "base", "matches": "1",
+        "preferred_system": "0", "preferred_other": "1", "share": "0.0", "low": "", "n": "1",
+    }  # fmt: skip
+    assert told.items() <= first.items() and first["reason"].startswith("only one rater decided")
+    told = {
+        "pair": "demo", "epoch": "demo-e1", "system": "tuned", "other": "base", "matches": "4",
+        "verdicts": "9", "raters": "3", "preferred_system": "5", "preferred_other": "2",
+        "ties": "1", "both_unacceptable": "1", "n": "7", "reason": "",
+    }  # fmt: skip
+    assert told.items() <= second.items()
+    assert number(second["share"]) == 5 / 7 == found[1].share.value
+    assert (number(second["low"]), number(second["high"])) == (
+        found[1].share.low,
+        found[1].share.high,
+    )
+    text = text_of(tmp_path / "report")
+    section = text[text.index("## Pairwise judgements of matches") :]
+    low, high = (f"{100 * (end or 0):.0f} %" for end in (found[1].share.low, found[1].share.high))
+    assert (
+        f"| demo | epoch e1 | tuned | base | 4 | 9 | 3 | 5 | 2 | 1 | 1 | 71 % [{low}, {high}], 7 |"
+    ) in section
+    assert "| demo | outside of epochs | reference | base | 1 |" in section
+    assert "| 0 % [–¹], 1 |" in section and "1. only one rater decided" in section
+    assert "bootstrap over raters" in section
+
+
+def test_verdicts_without_codings_are_a_report(tmp_path: Path) -> None:
+    written = write_report(
+        miti_results([]), tmp_path / "report", matches=match_results(verdicts(ann="tu"))
+    )
+    text = text_of(tmp_path / "report")
+    assert "There are no codings" in text and "## Pairwise judgements of matches" in text
+    assert "| 2 | 2 | 1 | 0 | 0 | 1 | 1 | –¹ |" in text and "1. nothing decided" in text
+    assert written[0].name == "report.md"
+
+
+def test_epochs_of_one_pair_have_titles_of_their_own() -> None:
+    pair = "a-pair-with-a-long-name"
+    epochs = [f"{pair}-0123456789abcdef-{number}" for number in (1, 2)] + ["foreign"]
+    found = miti_results(row for e in epochs for row in rows(("tuned",), 1, pair=pair, epoch=e))
+    assert [group_title(group).rpartition(", ")[2] for group in found.groups] == [
+        "epoch 0123456789abcdef-1",
+        "epoch 0123456789abcdef-2",
+        "epoch foreign",
+    ]
+
+
+def test_every_kind_of_coding_has_a_title_and_a_meaning_of_its_own() -> None:
+    for words in (SOURCE_TITLES, SOURCE_MEANINGS):
+        assert tuple(words) == SOURCES
+        assert len(set(words.values())) == len(SOURCES)
+    for source in SOURCES:
+        if source.startswith("self"):
+            blind, trained = source.endswith("_blind"), "_trained" in source
+            meaning = SOURCE_MEANINGS[source]
+            assert ("before being told which arm" in meaning) == blind
+            assert ("after having been told which arm" in meaning) != blind
+            assert ("after passing the practice" in meaning) == trained
+            assert SOURCE_TITLES[source].startswith("Blind ") == blind
+
+
+# --- names that nobody has checked
+
+
+HOSTILE = [
+    "![](http://x.example/a.png)",
+    "![a][b]",
+    "[text](http://x.example)",
+    "<http://x.example>",
+    "<img src=http://x.example>",
+    "a](b) ![c](http://x.example)",
+    "\\![](http://x.example)",
+    "`code`",
+    "*bold* _slanted_ __both__",
+    "a|b",
+    "a\\|b",
+    "&lt;b&gt;",
+    "# heading #",
+    "plain_name-1.5",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_shown_as_it_is_and_loads_nothing(results: MitiResults, name: str) -> None:
+    """As the page renders the text."""
+    group = results.groups[0]
+    renamed = replace(
+        group,
+        pair=name,
+        epoch=name,
+        systems=tuple(replace(one, system=name) for one in group.systems),
+        differences=(
+            *(replace(one, minus=name) for one in group.differences),
+            replace(group.differences[0], minus=name, matches=0),
+        ),
+    )
+    matches = match_results([VerdictRow("m", name, name, frozenset({"base", name}), "ann", "base")])
+    text = report_markdown(
+        MitiResults((renamed,)), matches, [name], [[("01_globals.png", group_title(renamed))]]
+    )
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    page = _Page()
+    page.feed(html)
+    assert page.loaded == ["01_globals.png"] and not page.links
+    plain = " ".join(page.text.split())
+    assert f"pair {name}, epoch {name}" in plain and f"Epoch: {name}" in plain
+    assert f"tuned minus {name}" in plain
+    assert page.alt == [group_title(renamed)]
+    # Its pair and its system in the table of matches, each system in three tables of the group.
+    assert page.cells.count(name) == 2 + 3 * len(group.systems)
+    assert not {"em", "code"} & page.tags
+
+
+class _Page(HTMLParser):
+    """What a browser would fetch, link to and show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.alt: list[str] = []
+        self.links: list[str] = []
+        self.cells: list[str] = []
+        self.tags: set[str] = set()
+        self.text = ""
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        self.tags.add(tag)
+        if tag == "img":
+            self.loaded.append(told["src"] or "")
+            self.alt.append(told["alt"] or "")
+        if tag == "a":
+            self.links.append(told["href"] or "")
+        if tag in ("td", "th"):
+            self._in_cell = True
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._in_cell:
+            self.cells[-1] += data
 
 
 def test_an_earlier_report_is_replaced_as_a_whole(

@@ -100,7 +100,7 @@ class AdminRoom:
         drawn = self.workspace.assignments.draw(
             task, _whole(fields, "each"), _number(fields, "doubled") / 100
         )
-        return _good(call.lang, "admin_assigned", n=drawn.assigned)
+        return _good(call.lang, "admin_assigned", n=drawn.assigned, unplaced=drawn.unplaced)
 
     def _bar(self, call: Call, fields: Mapping[str, Any]) -> str:
         self.workspace.practice.set_bar(
@@ -216,10 +216,12 @@ class AdminRoom:
 def _person(one: Standing, lang: Lang) -> str:
     member = one.member
     name = escape(member.label or member.member)
-    state = "admin_revoked_state" if member.revoked else f"admin_role_{member.role}"
+    state = f"admin_role_{member.role}"
+    if member.revoked or one.left_study:
+        state = "admin_revoked_state" if member.revoked else "admin_left_state"
     trained = _said(lang, "admin_yes" if one.trained else "admin_no")
     buttons = []
-    if one.left:
+    if not one.left_study:
         buttons.append(_sure("drop", member.member, "admin_drop", "admin_drop_sure", lang))
     if not member.revoked:
         buttons.append(_sure("revoke", member.member, "admin_revoke", "admin_revoke_sure", lang))

@@ -43,6 +43,8 @@ class Call:
     """The battle token the browser holds."""
     version: object
     sent: Mapping[str, Any]
+    again: bool
+    """The same call was made before, and its answer may have been lost on the way."""
 
     def text(self, name: str, limit: int = 2_000) -> str:
         """A sent text, cut at ``limit``; empty for anything else."""

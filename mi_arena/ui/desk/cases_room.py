@@ -84,7 +84,7 @@ def _page(compared: Compared, lang: Lang) -> str:
         f"<h2 tabindex=-1>{_said(lang, 'cases_title')}</h2>{reason}"
         f'<p><button type="button" class="primary" data-open="final:{escape(compared.dialogue)}" '
         f'data-key="final">{_said(lang, "cases_open_final")}</button></p>'
-        f"<h3>{_said(lang, 'cases_goals')}</h3><ol>{goals}</ol>{_globals(compared, lang)}"
+        f"<h3>{_said(lang, 'cases_goals')}</h3><ol>{goals}</ol>{globals_html(compared, lang)}"
         f"{volleys}</article>"
     )
 
@@ -96,7 +96,8 @@ def _heads(compared: Compared, lang: Lang) -> str:
     )
 
 
-def _globals(compared: Compared, lang: Lang) -> str:
+def globals_html(compared: Compared, lang: Lang) -> str:
+    """Every coder's globals beside each other, with those marked on which they differ."""
     rows = []
     for one in globals_apart(compared.codings):
         differs = " class=differs" if one.spread else ""

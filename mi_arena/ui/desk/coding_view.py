@@ -5,18 +5,23 @@ Nothing of system, pair or match comes in here: a ``Desk`` holds only what its r
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from html import escape
 from typing import Literal
 
 from mi_arena.dialogue import Message, turns
 from mi_arena.miti.check import Violation, violations
 from mi_arena.miti.editing import LONGEST_GOAL, Sheet
-from mi_arena.miti.items import CODES, GLOBALS, Code, GlobalItem, items
+from mi_arena.miti.items import CODES, GLOBALS, Code, GlobalItem, Score, items
+from mi_arena.miti.rules import MOST_COUNT
 from mi_arena.miti.summary import THRESHOLDS, Summary, summarize
 from mi_arena.ui.texts import Lang, say
 from mi_arena.workspace.desk import Desk
 
 Parts = dict[str, str]
+_GOAL: Literal["change_goal_missing"] = "change_goal_missing"
+"""Told beside its field."""
 
 
 def page(
@@ -36,7 +41,8 @@ def page(
     quick = desk.sheet.form == "quick"
     return (
         f'<article class="coding {"quick" if quick else "full"}">'
-        f"<header>{_back(back, lang)}<h2 tabindex=-1>{escape(title)}</h2>{_goal(desk, lang)}"
+        f"<header>{_back(back, lang)}<h2 tabindex=-1>{escape(title)}</h2>"
+        f"{parts['goal']}{parts['goal-mark']}"
         f"{_form_choice(desk, lang)}</header>"
         f"{_beside_dialogue(desk, lang, parts) if dialogue else ''}"
         f'<section class="form" aria-label="{_said(lang, "desk_form")}">{beside}'
@@ -57,6 +63,7 @@ def parts_of(desk: Desk, lang: Lang) -> Parts:
         "summary": _summary(summary, lang),
         "problems": _problems(found, lang),
         "handing": _handing(desk, lang),
+        "goal": _goal(desk, lang),
         "goal-mark": _goal_mark(sheet, lang),
     }
     if sheet.form == "quick":
@@ -120,9 +127,10 @@ def _volley(desk: Desk, number: int, broken: list[Violation], lang: Lang) -> str
     )
     lines = "".join(_violation(one) for one in broken)
     return (
-        f'<div class="turn counselor" data-part="volley-{number}" role="group" '
-        f'aria-label="{escape(name)}"><span class="who">{escape(name)}</span>'
-        f'<div class="utterances">{utterances}</div>{lines}</div>'
+        f'<div class="turn counselor" data-part="volley-{number}">'
+        f'<span class="who">{escape(name)}</span>'
+        f'<div class="utterances" role="listbox" aria-label="{escape(name)}">{utterances}</div>'
+        f"{lines}</div>"
     )
 
 
@@ -131,8 +139,9 @@ def _utterance(desk: Desk, number: int, place: int, bad: bool, lang: Lang) -> st
     name = items().name(one.code).of(lang) if one.code else say(lang, "desk_no_code")
     fixed = "" if desk.job.can_cut else " data-fixed=1"
     return (
-        f'<div class="utterance{" bad" if bad else ""}" role="button" tabindex="-1" '
-        f'data-key="u-{number}-{place}" data-volley="{number}" data-utterance="{place}" '
+        f'<div class="utterance{" bad" if bad else ""}" role="option" '
+        f'tabindex="-1" aria-selected="false" data-key="u-{number}-{place}" '
+        f'data-volley="{number}" data-utterance="{place}" '
         f'data-code="{one.code or ""}" data-text="{escape(one.text)}"{fixed}>'
         f'<span class="words">{escape(one.text)}</span>'
         f'<span class="code c-{one.code or "none"}">{escape(name)}</span></div>'
@@ -158,10 +167,10 @@ def _back(back: str | None, lang: Lang) -> str:
 def _goal(desk: Desk, lang: Lang) -> str:
     sheet = desk.sheet
     return (
-        f'<label class="goal"><span>{_said(lang, "desk_goal")}</span>'
+        f'<label class="goal" data-part="goal"><span>{_said(lang, "desk_goal")}</span>'
         f'<input type="text" data-goal data-key="goal" maxlength="{LONGEST_GOAL}" '
         f'value="{escape(sheet.change_goal)}" placeholder="{_said(lang, "desk_goal_hint")}">'
-        f"</label>{_goal_mark(sheet, lang)}"
+        "</label>"
     )
 
 
@@ -174,7 +183,7 @@ def _form_choice(desk: Desk, lang: Lang) -> str:
     if not desk.job.can_choose_form:
         return ""
     radios = "".join(
-        f'<label><input type="radio" name="form-{escape(desk.job.key)}" data-form '
+        f'<label><input type="radio" name="form-{_page_name(desk)}" data-form '
         f'data-key="form-{form}" value="{form}"{_checked(desk.sheet.form == form)}>'
         f"{_said(lang, f'desk_form_{form}')}</label>"
         for form in ("full", "quick")
@@ -251,7 +260,7 @@ def _globals(parts: Parts) -> str:
 
 def _global(item: GlobalItem, desk: Desk, lang: Lang) -> str:
     value = desk.sheet.globals[item.key]
-    name = escape(f"{desk.job.key}-{item.key}")
+    name = f"{_page_name(desk)}-{item.key}"
     radios = "".join(
         f'<label><input type="radio" name="{name}" '
         f'data-global="{item.key}" data-key="global-{item.key}-{score}" value="{score}"'
@@ -278,7 +287,7 @@ def _counts(desk: Desk, lang: Lang) -> str:
 
 
 def _count(code: Code, desk: Desk, lang: Lang) -> str:
-    value, id_ = desk.sheet.counts[code], escape(f"{desk.job.key}-{code}")
+    value, id_ = desk.sheet.counts[code], f"{_page_name(desk)}-{code}"
     name = escape(items().name(code).of(lang))
     shown = "" if value is None else value
 
@@ -291,23 +300,26 @@ def _count(code: Code, desk: Desk, lang: Lang) -> str:
 
     return (
         f'<div class="count"><label for="{id_}">{name}</label>{step(-1, "−")}'
-        f'<input type="number" id="{id_}" min="0" step="1" inputmode="numeric" '
+        f'<input type="number" id="{id_}" min="0" max="{MOST_COUNT}" step="1" inputmode="numeric" '
         f'data-count="{code}" data-key="count-{code}" value="{shown}">{step(1, "+")}</div>'
     )
 
 
 def _problems(found: list[Violation], lang: Lang) -> str:
     whole = "".join(_violation(one) for one in found if one.volley is None and one.rule != _GOAL)
-    n = sum(one.rule != _GOAL for one in found)
-    told = say(lang, "desk_problems", n=n) if n else say(lang, "desk_no_problems")
+    some = any(one.rule != _GOAL for one in found)
     return (
-        f'<div class="problems {"some" if n else "none"}" data-part="problems" role="status">'
-        f"<p>{escape(told)}</p>{whole}</div>"
+        f'<div class="problems {"some" if some else "none"}" data-part="problems">'
+        f"<p>{escape(problems_told(found, lang))}</p>{whole}</div>"
     )
 
 
-_GOAL: Literal["change_goal_missing"] = "change_goal_missing"
-"""Told beside its field."""
+def problems_told(found: list[Violation], lang: Lang) -> str:
+    """In one sentence, how much breaks a rule and how much is worth another look."""
+    counted = Counter(one.severity for one in found if one.rule != _GOAL)
+    if not counted:
+        return say(lang, "desk_no_problems")
+    return say(lang, "desk_problems", n=counted["error"], warnings=counted["warning"])
 
 
 def _summary(summary: Summary, lang: Lang) -> str:
@@ -319,17 +331,17 @@ def _summary(summary: Summary, lang: Lang) -> str:
     )
 
 
-def _score_row(name: str, summary: Summary, lang: Lang) -> str:
-    label = escape(items().scores[name].of(lang))  # type: ignore[index]
+def _score_row(name: Score, summary: Summary, lang: Lang) -> str:
+    label = escape(items().scores[name].of(lang))
     value = getattr(summary, name)
     if value is None:
         reason = escape(summary.undefined.get(name, ""))
         return f'<tr><th>{label}</th><td>–</td><td class="hint">{reason}</td></tr>'
-    shown = str(value) if isinstance(value, int) else f"{value:.2f}".rstrip("0").rstrip(".")
+    # Rounded down: 39.96 must not read 40 beside "below 40".
+    shown = str(value) if isinstance(value, int) else f"{math.floor(value * 100) / 100:g}"
     if name == "percent_cr":
-        shown = f"{value:.0f} %"
-    threshold = THRESHOLDS.get(name)  # type: ignore[call-overload]
-    level = summary.thresholds.get(name) if threshold else None  # type: ignore[call-overload]
+        shown += " %"
+    threshold, level = THRESHOLDS.get(name), summary.thresholds.get(name)
     told = ""
     if threshold is not None and level is not None:
         limit = threshold.good if level == "good" else threshold.fair
@@ -359,6 +371,11 @@ def _handing(desk: Desk, lang: Lang) -> str:
             f'data-key="submit">{_said(lang, name)}</button></form>'
         )
     return f'<div class="handing" data-part="handing"><p class="hint">{told}</p>{button}</div>'
+
+
+def _page_name(desk: Desk) -> str:
+    """Tells this form from another on the same page; says nothing of the record behind it."""
+    return f"{desk.job.kind}{desk.job.side or ''}"
 
 
 def _checked(yes: bool) -> str:

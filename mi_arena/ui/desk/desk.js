@@ -10,51 +10,69 @@ const all = (selector) => [...element.querySelectorAll(selector)];
 const one = (selector) => element.querySelector(selector);
 
 function start() {
+  turn += 1;
   const shell = one('[data-desk]');
   if (!shell) { told = null; return; }
   told = JSON.parse(shell.dataset.desk);
-  shell.outerHTML = '<div class="desk"><div class="desk-busy" hidden></div>' +
+  shell.outerHTML = '<div class="desk"><div class="desk-busy" role="status" hidden></div>' +
     '<p class="desk-say" role="status"></p><div class="desk-note"></div>' +
     '<div class="desk-page"></div></div>';
   one('.desk-busy').textContent = told.busy;
   view = kept() || told.home;
-  turn += 1;
+  version = null;
+  counted = {};
   send({ do: 'open' });
 }
 
+// Another member in the same tab begins at home, not where the last one stood.
+const storageKey = () => `mi-arena-desk ${told.home} ${(told.session.member || '').split('.')[0]}`;
+
 function kept() {
-  try { return sessionStorage.getItem(`mi-arena-desk ${told.home}`); } catch { return null; }
+  try { return sessionStorage.getItem(storageKey()); } catch { return null; }
 }
 
 function keep(value) {
   view = value;
-  try { sessionStorage.setItem(`mi-arena-desk ${told.home}`, value); } catch { /* a private window */ }
+  try { sessionStorage.setItem(storageKey(), value); } catch { /* a private window */ }
 }
 
 // ---- to the server and back
 
 function send(message) {
-  const mine = turn;
+  const mine = turn, there = { view, id: crypto.getRandomValues(new Uint32Array(2)).join('-') };
   line = line.then(async () => {
     if (mine !== turn || !told) return;
     waiting(true);
-    const answer = await asked({ ...message, session: told.session, view, version });
+    const answer = await asked({ ...there, ...message, session: told.session, version });
     waiting(false);
-    if (answer && mine === turn) take(answer);
-  });
+    if (mine !== turn) return;
+    if (!answer) { lost(); return; }
+    // What was asked for of the page that is left behind is done; of what comes now, nothing was.
+    if (message.do === 'open') turn += 1;
+    take(answer);
+  }).catch((error) => { waiting(false); console.error(error); });
   return line;
 }
 
+// Gradio's client resolves to undefined where a call failed. A call that is made again says so, as
+// its first time may have arrived.
 async function asked(message) {
   for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await server.desk(message);
-    } catch {
-      if (attempt >= RETRY_MS.length) { note(`<p class="note bad" role="alert">${told.offline}</p>`); return null; }
-      one('.desk-busy').textContent = told.offline;
-      await new Promise((done) => setTimeout(done, RETRY_MS[attempt]));
-    }
+    let answer;
+    try { answer = await server.desk({ ...message, again: attempt > 0 }); } catch { /* as below */ }
+    if (answer) return answer;
+    if (attempt >= RETRY_MS.length) return null;
+    const bar = one('.desk-busy');
+    if (bar) { bar.hidden = false; bar.textContent = told.offline; }
+    await new Promise((done) => setTimeout(done, RETRY_MS[attempt]));
   }
+}
+
+// The server stays away: nothing more is taken that could not be kept.
+function lost() {
+  turn += 1;
+  counted = {};
+  note(`<div class="note bad" role="alert">${told.lost} <button type="button" data-open="${view}" data-key="reload">${told.reload}</button></div>`);
 }
 
 function waiting(yes) {
@@ -66,7 +84,7 @@ function waiting(yes) {
 }
 
 function take(answer) {
-  if (answer.view) keep(answer.view);
+  if (answer.view) { if (answer.view !== view) counted = {}; keep(answer.view); }
   if ('version' in answer) version = answer.version;
   const held = document.activeElement && document.activeElement.closest
     ? document.activeElement.closest('[data-key]') : null;
@@ -85,6 +103,7 @@ function take(answer) {
     if (part && !typing) part.outerHTML = html;
   }
   showCounts();
+  if (cutting) { if (at(here) && at(here).dataset.text === cutting.text) paintCut(); else cutting = null; }
   if (answer.parts && key) focusKey(key);
   if ('note' in answer) note(answer.note);
   else if ('html' in answer) note('');
@@ -115,14 +134,14 @@ function firstOpen() {
 }
 
 function mark(focus) {
-  for (const node of all('.utterance[aria-current]')) node.removeAttribute('aria-current');
-  for (const node of all('.utterance')) node.tabIndex = -1;
+  for (const node of all('.utterance')) { node.tabIndex = -1; node.removeAttribute('aria-current'); node.ariaSelected = 'false'; }
   let node = at(here);
   if (!node) { const some = all('.utterance'); node = some.find((n) => Number(n.dataset.volley) >= here[0]) || some[0]; }
   if (!node) return;
   here = place(node);
   node.tabIndex = 0;
   node.setAttribute('aria-current', 'true');
+  node.ariaSelected = 'true';
   for (const chip of all('.chip[data-code]')) chip.setAttribute('aria-pressed', String(chip.dataset.code === node.dataset.code));
   if (focus) { node.focus({ preventScroll: true }); node.scrollIntoView({ block: 'nearest', behavior: 'instant' }); }
 }
@@ -144,6 +163,7 @@ const change = (what) => send({ do: 'change', change: what });
 const target = () => ({ volley: here[0], utterance: here[1] });
 
 function code(value) {
+  if (cutting) endCut(false);
   if (!at(here)) return;
   change({ do: 'code', ...target(), code: value });
   if (value !== null) move(1);
@@ -157,6 +177,11 @@ function count(name, value) {
   counted[name] = value;
   showCounts();
   change({ do: 'count', code: name, value }).then(() => { if (counted[name] === value) delete counted[name]; });
+}
+
+function valid(field, yes) {
+  field.ariaInvalid = yes ? null : 'true';
+  note(one('[aria-invalid=true]') ? `<p class="note bad" role="alert">${told.badCount}</p>` : '');
 }
 
 function showCounts() {
@@ -209,17 +234,14 @@ function endCut(apply) {
 // ---- what the reader does
 
 element.addEventListener('click', (event) => {
-  const node = event.target.closest('[data-before], [data-open], [data-do], [data-step], [data-key-help], .utterance, .chip, .tool');
+  const node = event.target.closest('[data-before], [data-open], [data-do], [data-step], .utterance, .chip, .tool');
   if (!node || !element.contains(node) || !told) return;
   if (node.dataset.before !== undefined && cutting) {
     cutting.at = Math.max(1, Number(node.dataset.before));
     paintCut();
   } else if (node.dataset.open) {
-    keep(node.dataset.open);
-    counted = {};
-    version = null;
-    turn += 1;
-    send({ do: 'open' }).then(() => { const head = one('.desk-page h2'); if (head) { head.focus(); head.scrollIntoView({ block: 'start' }); } });
+    flush();
+    send({ do: 'open', view: node.dataset.open }).then(() => { const head = one('.desk-page h2'); if (head) { head.focus(); head.scrollIntoView({ block: 'start' }); } });
   } else if (node.classList.contains('utterance')) {
     if (cutting) return;
     here = place(node);
@@ -230,6 +252,7 @@ element.addEventListener('click', (event) => {
     tool(node.dataset.tool);
   } else if (node.dataset.step) {
     const field = countField(node.dataset.count);
+    valid(field, true);
     count(node.dataset.count, Math.max(0, (Number(field.value) || 0) + Number(node.dataset.step)));
   } else if (node.dataset.do && node.tagName !== 'FORM') {
     if (node.dataset.sure && node.dataset.asked === undefined) {
@@ -244,6 +267,7 @@ element.addEventListener('click', (event) => {
 });
 
 function tool(name) {
+  if (cutting && !name.startsWith('cut-')) endCut(false);
   if (name === 'split') cut();
   else if (name === 'cut-here') endCut(true);
   else if (name === 'cut-not') endCut(false);
@@ -289,8 +313,9 @@ element.addEventListener('input', (event) => {
   if (field.dataset.goal !== undefined) later('goal', () => change({ do: 'goal', text: field.value }));
   if (field.dataset.count !== undefined && field.type === 'number') {
     later('count ' + field.dataset.count, () => {
-      const value = field.value === '' ? null : Number(field.value);
-      if (value === null || (Number.isInteger(value) && value >= 0)) count(field.dataset.count, value);
+      const value = field.value === '' && field.validity.valid ? null : Number(field.value);
+      valid(field, value === null || (field.validity.valid && Number.isInteger(value)));
+      if (field.ariaInvalid !== 'true') count(field.dataset.count, value);
     });
   }
 });
@@ -315,14 +340,19 @@ element.addEventListener('focusout', flush);
 element.addEventListener('submit', async (event) => {
   const form = event.target;
   event.preventDefault();
+  if (form.dataset.sent) return;
   flush();
+  const wrong = one('[aria-invalid=true]');
+  if (wrong) { wrong.focus(); return; }
   const fields = {};
   for (const [name, value] of new FormData(form)) {
     if (value instanceof File) {
       if (value.name) fields[name] = { name: value.name, text: await value.text() };
     } else fields[name] = value;
   }
-  send({ ...form.dataset, fields });
+  const asked = { ...form.dataset, fields };
+  form.dataset.sent = '1';
+  send(asked).then(() => { delete form.dataset.sent; });
 });
 
 watch('value', start);

@@ -39,7 +39,7 @@ class Door:
         except Refused as refused:
             return self._refused(refused, given, session)
         except NotAllowed as error:
-            return Answer(html="", note=self._bad(session.lang, f"guard_{error.code}")).json()
+            return self._not_allowed(error, given, session)
         except StoreError as error:
             log.error("the records cannot be used: %s", error)
         except Exception as error:
@@ -63,9 +63,20 @@ class Door:
             battle=session.battle,
             version=given.get("version"),
             sent=given,
+            again=given.get("again") is True,
         )
         action: Callable[[Call], Answer] = room.open if do == "open" else room.act
         return action(call)
+
+    def _not_allowed(
+        self, error: NotAllowed, given: Mapping[str, Any], session: Session
+    ) -> dict[str, Any]:
+        """Whoever may not be here is shown where they may be, if there is such a place."""
+        note = self._bad(session.lang, f"guard_{error.code}")
+        if error.code == "sign_in" or given.get("view") == self._home:
+            return Answer(html="", note=note, view=self._home).json()
+        home = self.answer({**given, "view": self._home, "do": "open"}, None)
+        return home | {"note": note, "view": self._home}
 
     def _refused(
         self, refused: Refused, given: Mapping[str, Any], session: Session

@@ -21,7 +21,7 @@ def result_html(number: int, vignette: Vignette, score: Score, stands: Progress,
         "desk_practice_share",
         equal=score.equal,
         n=score.n,
-        share=round(100 * score.share),
+        share=int(100 * score.share),  # down: 69.6 must not read 70 beside "70 needed"
         bar=round(100 * score.bar.share),
     )
     onward = "home"

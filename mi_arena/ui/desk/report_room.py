@@ -14,10 +14,11 @@ from markdown_it import MarkdownIt
 
 from mi_arena.access.guard import require
 from mi_arena.battles.refusal import Refused
+from mi_arena.study.match_results import match_results
 from mi_arena.study.miti_results import miti_results
 from mi_arena.ui.desk.answer import Answer, Call
 from mi_arena.ui.texts import Lang, say
-from mi_arena.workspace.report import coding_rows
+from mi_arena.workspace.report import coding_rows, report_facts, verdict_rows
 from mi_arena.workspace.report_files import TEXT_NAME, write_report
 from mi_arena.workspace.workspace import Workspace
 
@@ -33,7 +34,13 @@ class ReportRoom:
         books = self.workspace.ledger.now()
         results = miti_results(coding_rows(books, self.workspace.material))
         with TemporaryDirectory() as folder:
-            files = {p.name: p.read_bytes() for p in write_report(results, Path(folder) / "miti")}
+            written = write_report(
+                results,
+                Path(folder) / "miti",
+                matches=match_results(verdict_rows(books)),
+                facts=report_facts(self.workspace.store),
+            )
+            files = {path.name: path.read_bytes() for path in written}
         return Answer(html=_page(files, call.lang), view="report")
 
     def act(self, call: Call) -> Answer:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 from mi_arena.access.guard import require
 from mi_arena.battles.refusal import Refused
 from mi_arena.battles.state import SIDES
+from mi_arena.miti.check import violations
 from mi_arena.ui.desk import coding_view
 from mi_arena.ui.desk.answer import Answer, Call
+from mi_arena.ui.desk.cases_room import globals_html
 from mi_arena.ui.desk.practice_view import result_html
 from mi_arena.ui.texts import Lang, say
 from mi_arena.ui.transcript import note_html
@@ -47,13 +50,22 @@ class SheetRoom:
     def act(self, call: Call) -> Answer:
         job = self.job(call)
         if call.do == "change":
-            change = call.sent.get("change")
-            before, after = self.workspace.desks.change(job, call.version, change)
+            change, id_ = call.sent.get("change"), call.text("id", 60)
+            before, after = self.workspace.desks.change(job, call.version, change, id_)
+            if before.sheet == after.sheet:
+                return Answer(html=self.page(call, after), version=after.sheet.version)
             if before.sheet.form != after.sheet.form:
                 page = self.page(call, after)
                 return Answer(html=page, version=after.sheet.version)
             parts = coding_view.changed_parts(before, after, call.lang)
-            return Answer(parts=parts, version=after.sheet.version, note="")
+            # Focus is on the next utterance by now, so a screen reader would miss what broke.
+            told = coding_view.problems_told(violations(after.sheet.coding, call.lang), call.lang)
+            return Answer(
+                parts=parts,
+                version=after.sheet.version,
+                note="",
+                say=told if "problems" in parts else "",
+            )
         if call.do == "submit":
             fields = call.sent.get("fields")
             sent = fields if isinstance(fields, dict) else {}
@@ -61,10 +73,17 @@ class SheetRoom:
             try:
                 return self.hand_in(call, job, sure=bool(sent.get("sure")), reason=reason)
             except Refused as refused:
+                if call.again and self._arrived(job):
+                    return replace(self.open(call), note=_handed_in(call.lang))
                 if refused.code != "unsure":
                     raise
                 return Answer(note=_are_you_sure(call.lang, refused, reason))
         raise Refused("no_work")
+
+    def _arrived(self, job: Job) -> bool:
+        """Whether what the sheet says is handed in: only the answer to it was lost then."""
+        desk = self.workspace.desks.open(job)
+        return desk.revision > 0 and not desk.changed
 
     def view(self, call: Call) -> str:
         """The name under which a reload finds this page again."""
@@ -101,6 +120,15 @@ class PracticeRoom(SheetRoom):
         require(call.who, "expert", "admin")
         try:
             return super().open(call)
+        except Refused as refused:
+            if refused.code != "practised_already":
+                raise
+            return self._result(call)
+
+    def act(self, call: Call) -> Answer:
+        require(call.who, "expert", "admin")
+        try:
+            return super().act(call)
         except Refused as refused:
             if refused.code != "practised_already":
                 raise
@@ -153,8 +181,15 @@ class FinalRoom(SheetRoom):
         return self.workspace.adjudication.job(call.who, call.argument)
 
     def page(self, call: Call, desk: Desk) -> str:
-        title, back = say(call.lang, "desk_final_title"), f"case:{call.argument}"
-        return coding_view.page(desk, call.lang, title, back)
+        compared = self.workspace.adjudication.compare(call.argument)
+        told = escape(say(call.lang, "desk_final_begins"))
+        return coding_view.page(
+            desk,
+            call.lang,
+            say(call.lang, "desk_final_title"),
+            f"case:{call.argument}",
+            beside=f'<p class="hint">{told}</p>{globals_html(compared, call.lang)}',
+        )
 
     def hand_in(self, call: Call, job: Job, *, sure: bool, reason: str | None) -> Answer:
         if reason is None:

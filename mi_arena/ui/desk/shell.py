@@ -43,5 +43,8 @@ class DeskShell:
             "home": self._home,
             "busy": say(session.lang, "desk_busy"),
             "offline": say(session.lang, "desk_offline"),
+            "lost": say(session.lang, "desk_lost"),
+            "reload": say(session.lang, "desk_reload"),
+            "badCount": say(session.lang, "desk_bad_count"),
         }
         return f'<div data-desk="{escape(json.dumps(told))}"></div>'
