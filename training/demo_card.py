@@ -216,12 +216,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=held_out_loss.positive, help="only N SmileChat dialogues")
     parser.add_argument("--pairs", type=held_out_loss.positive, default=20, help="reply pairs")
     parser.add_argument(
-        "--turn", type=held_out_loss.positive, default=2, help="client turn replied to"
+        "--turn", type=held_out_loss.positive, default=1, help="client turn replied to"
     )
     parser.add_argument("--seed", type=int, default=0, help="of every reply")
     parser.add_argument("--temperature", type=float, default=0.3, help="of the replies")
     parser.add_argument("--top-p", type=float, default=0.9, help="of the replies")
-    parser.add_argument("--repetition-penalty", type=float, default=1.1, help="of the replies")
+    parser.add_argument("--repetition-penalty", type=float, default=1.2, help="of the replies")
     parser.add_argument("--max-new-tokens", type=int, default=96, help="of the replies")
     return parser.parse_args(argv)
 
