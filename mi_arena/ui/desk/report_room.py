@@ -19,7 +19,6 @@ from mi_arena.study.miti_results import miti_results
 from mi_arena.ui.desk.answer import Answer, Call
 from mi_arena.ui.texts import Lang, say
 from mi_arena.workspace.report import coding_rows, report_facts, verdict_rows
-from mi_arena.workspace.report_files import TEXT_NAME, write_report
 from mi_arena.workspace.workspace import Workspace
 
 
@@ -31,6 +30,9 @@ class ReportRoom:
 
     def open(self, call: Call) -> Answer:
         require(call.who, "admin")
+        # Only here: its plots need matplotlib, which would make every start of the app slower.
+        from mi_arena.workspace.report_files import write_report
+
         books = self.workspace.ledger.now()
         results = miti_results(coding_rows(books, self.workspace.material))
         with TemporaryDirectory() as folder:
@@ -50,7 +52,9 @@ class ReportRoom:
 
 def _page(files: dict[str, bytes], lang: Lang) -> str:
     html = (
-        MarkdownIt("commonmark", {"html": False}).enable("table").render(files[TEXT_NAME].decode())
+        MarkdownIt("commonmark", {"html": False})
+        .enable("table")
+        .render(files["report.md"].decode())
     )
     html = re.sub(r'src="([^"]+\.png)"', lambda found: _inline(found[1], files), html)
     html = html.replace("<table>", '<div class="scroll"><table>').replace(
