@@ -110,6 +110,8 @@ class MaterialStore:
         Needs ``meta.system``; takes ``meta.pair``, ``meta.match_id`` and ``topic`` or
         ``meta.topic``. Raises ``BadImport``, or ``Refused`` where nothing could be stored.
         """
+        if "\ufffd" in text:
+            raise BadImport(f"{name}: is not UTF-8 text; save it as UTF-8 and import it again")
         new: dict[str, tuple[str, DialogueImported]] = {}
         in_danger = read = 0
         for place, dialogue in _lines(text, name):

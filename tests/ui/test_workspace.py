@@ -92,11 +92,11 @@ def test_a_whole_dialogue_by_keyboard_through_a_reload_and_a_correction(
     open_workspace(page)
     page.locator('[data-open^="work:"]').focus()
     page.keyboard.press("Enter")
-    expect(page.locator(".coding h2")).to_be_focused()
-    page.keyboard.press("Tab")
+    page.locator(".coding h2:focus").press("Tab")
     expect(page.locator("[data-goal]")).to_be_focused()
     page.keyboard.type("少抽烟")
-    page.locator("[data-key=u-0-0]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-key=u-0-0]")).to_be_focused()
     # A code by key goes on to the next utterance.
     page.keyboard.press(KEYS["SR"])
     expect(page.locator("[data-key=u-0-1]")).to_be_focused()
@@ -647,4 +647,18 @@ def test_another_member_in_the_same_tab_begins_at_home(chrome: Browser, site: Si
     expect(page.locator("#expert-outcome .note.good")).to_be_visible()
     open_workspace(page)
     expect(page.locator("#workspace .home h2")).to_be_visible()
+    page.context.close()
+
+
+def test_codes_by_key_work_at_once_and_beside_the_utterances(chrome: Browser, site: Site) -> None:
+    page, _ = first_work(chrome, site)
+    expect(page.locator(".coding h2")).to_be_focused()
+    page.keyboard.press(KEYS["SR"])
+    saved(page, '[data-key=u-0-0][data-code="SR"]')
+    page.locator("[data-key=global-EMPATHY-4]").check()
+    page.keyboard.press(KEYS["Q"])
+    saved(page, '[data-key=u-0-1][data-code="Q"]')
+    page.fill("[data-goal]", "q")
+    expect(page.locator("[data-part=goal-mark]")).to_have_text("")
+    expect(page.locator('[data-key=u-1-0][data-code=""]')).to_be_visible()
     page.context.close()

@@ -399,3 +399,10 @@ def test_a_match_id_of_a_file_is_never_that_of_a_battle(workspace: Workspace) ->
     workspace.material.draw_battles()
     imported(workspace, line(match_id=battle))
     assert sorted(map(len, workspace.ledger.now().matches.values())) == [1, 2]
+
+
+def test_a_file_in_another_encoding_is_refused(workspace: Workspace) -> None:
+    garbled = jsonl([line("one")]).encode("gbk").decode("utf-8", errors="replace")
+    with pytest.raises(BadImport, match="UTF-8"):
+        workspace.material.import_dialogues(garbled, "gbk.jsonl")
+    assert workspace.ledger.now().dialogues == {}

@@ -198,8 +198,15 @@ function cut() {
   if (!node || node.dataset.fixed) return;
   // Places count characters, as the server does, not UTF-16 units.
   const text = node.dataset.text;
-  cutting = { text, at: Math.ceil([...text].length / 2) };
+  cutting = { text, at: likelyCut([...text]) };
   paintCut();
+}
+
+// After the mark nearest to the middle, as a thought ends there more often than inside a word.
+function likelyCut(letters) {
+  const middle = letters.length / 2;
+  const ends = letters.map((_, index) => index).filter((index) => index > 0 && /[，、：；,:;]/.test(letters[index - 1]));
+  return ends.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle))[0] ?? Math.ceil(middle);
 }
 
 function paintCut() {
@@ -284,9 +291,11 @@ function step(by) {
 
 element.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  const node = event.target.closest('.utterance');
-  if (!node) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.target.dataset.goal !== undefined && key === 'Enter') { flush(); mark(true); return; }
+  // Codes work wherever nothing is written; arrows and the like only on an utterance.
+  const writing = event.target.matches('input:not([type=radio]), textarea, select');
+  if (!event.target.closest('.utterance') && (writing || !/^[a-z0/]$/.test(key) || !at(here))) return;
   if (cutting) {
     if (key === 'ArrowLeft') step(-1);
     else if (key === 'ArrowRight') step(1);
