@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from html import escape
 from importlib.resources import files
 from typing import Literal
 
@@ -33,6 +34,11 @@ def say(lang: Lang, key: str, **values: object) -> str:
     """The sentence ``key`` in ``lang`` with its values filled in."""
     sentence = all_texts()[lang][key]
     return sentence.format(**values) if values else sentence
+
+
+def said(lang: Lang, key: str, **values: object) -> str:
+    """The same as HTML text."""
+    return escape(say(lang, key, **values))
 
 
 def browser_language(accept_language: str) -> Lang:

@@ -13,7 +13,7 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.miti.vignettes import vignettes
 from mi_arena.records.store import NotStored
 from mi_arena.ui.desk.answer import Answer, Call
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, said, say
 from mi_arena.ui.transcript import note_html
 from mi_arena.workspace.assignments import TASKS, Standing
 from mi_arena.workspace.material import BadImport
@@ -119,39 +119,39 @@ class AdminRoom:
         return (
             '<article class="admin">'
             '<button type="button" class="link" data-open="home" data-key="back">'
-            f"{_said(lang, 'desk_back')}</button>"
-            f"<h2 tabindex=-1>{_said(lang, 'admin_title')}</h2>"
+            f"{said(lang, 'desk_back')}</button>"
+            f"<h2 tabindex=-1>{said(lang, 'admin_title')}</h2>"
             f"{self._people(lang)}{self._material(lang)}{self._work(lang)}{self._practice(lang)}"
-            f"<section><h3>{_said(lang, 'admin_results')}</h3>"
+            f"<section><h3>{said(lang, 'admin_results')}</h3>"
             '<p><button type="button" data-open="cases" data-key="cases">'
-            f"{_said(lang, 'admin_cases')}</button> "
+            f"{said(lang, 'admin_cases')}</button> "
             '<button type="button" data-open="report" data-key="report">'
-            f"{_said(lang, 'admin_report')}</button></p></section></article>"
+            f"{said(lang, 'admin_report')}</button></p></section></article>"
         )
 
     def _people(self, lang: Lang) -> str:
         standings = self.workspace.assignments.standings()
         rows = "".join(_person(one, lang) for one in standings)
         heads = "".join(
-            f"<th>{_said(lang, key)}</th>"
+            f"<th>{said(lang, key)}</th>"
             for key in ("admin_member", "admin_practice", "admin_done", "admin_left", "admin_do")
         )
         table = (
             f'<div class="scroll"><table class="people"><thead><tr>{heads}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div>"
             if standings
-            else f'<p class="hint">{_said(lang, "admin_nobody")}</p>'
+            else f'<p class="hint">{said(lang, "admin_nobody")}</p>'
         )
         roles = "".join(
-            f'<option value="{role}">{_said(lang, f"admin_role_{role}")}</option>'
+            f'<option value="{role}">{said(lang, f"admin_role_{role}")}</option>'
             for role in ("expert", "admin")
         )
         return (
-            f"<section><h3>{_said(lang, 'admin_people')}</h3>{table}"
-            f'<form data-do="invite"><label>{_said(lang, "admin_label")}'
+            f"<section><h3>{said(lang, 'admin_people')}</h3>{table}"
+            f'<form data-do="invite"><label>{said(lang, "admin_label")}'
             '<input name="label" maxlength="100" data-key="invite-label"></label>'
-            f'<label>{_said(lang, "admin_role")}<select name="role">{roles}</select></label>'
-            f'<button type="submit" data-key="invite">{_said(lang, "admin_invite")}</button>'
+            f'<label>{said(lang, "admin_role")}<select name="role">{roles}</select></label>'
+            f'<button type="submit" data-key="invite">{said(lang, "admin_invite")}</button>'
             "</form></section>"
         )
 
@@ -167,12 +167,12 @@ class AdminRoom:
             systems=held.join(f"{name} {n}" for name, n in sorted(systems.items())) or "–",
         )
         return (
-            f"<section><h3>{_said(lang, 'admin_material')}</h3><p>{escape(told)}</p>"
+            f"<section><h3>{said(lang, 'admin_material')}</h3><p>{escape(told)}</p>"
             '<p><button type="button" data-do="draw-battles" data-key="draw-battles">'
-            f"{_said(lang, 'admin_draw_battles')}</button></p>"
-            f'<form data-do="import"><label>{_said(lang, "admin_import_file")}'
+            f"{said(lang, 'admin_draw_battles')}</button></p>"
+            f'<form data-do="import"><label>{said(lang, "admin_import_file")}'
             '<input type="file" name="file" accept=".jsonl,.json,.txt"></label>'
-            f'<button type="submit" data-key="import">{_said(lang, "admin_import")}</button>'
+            f'<button type="submit" data-key="import">{said(lang, "admin_import")}</button>'
             "</form></section>"
         )
 
@@ -189,26 +189,26 @@ class AdminRoom:
                 f"{done}</progress></p>"
             )
         tasks = "".join(
-            f'<option value="{task}">{_said(lang, f"desk_task_{task}")}</option>' for task in TASKS
+            f'<option value="{task}">{said(lang, f"desk_task_{task}")}</option>' for task in TASKS
         )
         return (
-            f"<section><h3>{_said(lang, 'admin_work')}</h3>{''.join(lines)}"
-            f'<form data-do="assign"><label>{_said(lang, "admin_task")}'
+            f"<section><h3>{said(lang, 'admin_work')}</h3>{''.join(lines)}"
+            f'<form data-do="assign"><label>{said(lang, "admin_task")}'
             f'<select name="task">{tasks}</select></label>'
             f"{_field(lang, 'admin_each', 'each', 2, 1, 20)}"
             f"{_field(lang, 'admin_doubled', 'doubled', 100, 0, 100)}"
-            f'<button type="submit" data-key="assign">{_said(lang, "admin_assign")}</button>'
-            f'</form><p class="hint">{_said(lang, "admin_assign_why")}</p></section>'
+            f'<button type="submit" data-key="assign">{said(lang, "admin_assign")}</button>'
+            f'</form><p class="hint">{said(lang, "admin_assign_why")}</p></section>'
         )
 
     def _practice(self, lang: Lang) -> str:
         bar = self.workspace.practice.bar()
         return (
-            f"<section><h3>{_said(lang, 'desk_practice')}</h3><form data-do='bar'>"
+            f"<section><h3>{said(lang, 'desk_practice')}</h3><form data-do='bar'>"
             f"{_field(lang, 'admin_bar_share', 'share', round(100 * bar.share), 1, 100)}"
             f"{_field(lang, 'admin_bar_within', 'within', bar.globals_within, 0, 4)}"
             f"{_field(lang, 'admin_bar_needed', 'needed', bar.vignettes, 1, len(vignettes()))}"
-            f'<button type="submit" data-key="bar">{_said(lang, "admin_bar_save")}</button>'
+            f'<button type="submit" data-key="bar">{said(lang, "admin_bar_save")}</button>'
             "</form></section>"
         )
 
@@ -219,14 +219,14 @@ def _person(one: Standing, lang: Lang) -> str:
     state = f"admin_role_{member.role}"
     if member.revoked or one.left_study:
         state = "admin_revoked_state" if member.revoked else "admin_left_state"
-    trained = _said(lang, "admin_yes" if one.trained else "admin_no")
+    trained = said(lang, "admin_yes" if one.trained else "admin_no")
     buttons = []
     if not one.left_study:
         buttons.append(_sure("drop", member.member, "admin_drop", "admin_drop_sure", lang))
     if not member.revoked:
         buttons.append(_sure("revoke", member.member, "admin_revoke", "admin_revoke_sure", lang))
     return (
-        f"<tr><th>{name}<br><small>{_said(lang, state)} · {escape(member.member)}</small></th>"
+        f"<tr><th>{name}<br><small>{said(lang, state)} · {escape(member.member)}</small></th>"
         f"<td>{trained}</td><td>{one.done}</td><td>{one.left}</td><td>{''.join(buttons)}</td></tr>"
     )
 
@@ -235,14 +235,14 @@ def _sure(do: str, member: str, label: str, sure: str, lang: Lang) -> str:
     """A button that asks once more before it does what can't be taken back."""
     return (
         f'<button type="button" data-do="{do}" data-member="{escape(member)}" '
-        f'data-sure="{_said(lang, sure)}" data-key="{do}-{escape(member)}">'
-        f"{_said(lang, label)}</button>"
+        f'data-sure="{said(lang, sure)}" data-key="{do}-{escape(member)}">'
+        f"{said(lang, label)}</button>"
     )
 
 
 def _field(lang: Lang, label: str, name: str, value: int, low: int, high: int) -> str:
     return (
-        f'<label>{_said(lang, label)}<input type="number" name="{name}" value="{value}" '
+        f'<label>{said(lang, label)}<input type="number" name="{name}" value="{value}" '
         f'min="{low}" max="{high}" step="1" required data-key="field-{name}"></label>'
     )
 
@@ -263,7 +263,3 @@ def _whole(fields: Mapping[str, Any], name: str) -> int:
 
 def _good(lang: Lang, key: str, **values: object) -> str:
     return note_html(say(lang, key, **values), "good")
-
-
-def _said(lang: Lang, key: str) -> str:
-    return escape(say(lang, key))

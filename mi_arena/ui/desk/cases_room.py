@@ -10,7 +10,7 @@ from mi_arena.dialogue import turns
 from mi_arena.miti.alignment import AlignedVolley, Segment, globals_apart
 from mi_arena.miti.items import CODES, Code, items
 from mi_arena.ui.desk.answer import Answer, Call
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, said, say
 from mi_arena.workspace.adjudication import Compared
 from mi_arena.workspace.workspace import Workspace
 
@@ -39,11 +39,11 @@ class CasesRoom:
                 f'{escape(differing)}<span class="state {state}">'
                 f"{escape(say(lang, f'cases_{state}'))}</span></button></li>"
             )
-        listed = f"<ol>{''.join(rows)}</ol>" if rows else f"<p>{_said(lang, 'cases_none')}</p>"
+        listed = f"<ol>{''.join(rows)}</ol>" if rows else f"<p>{said(lang, 'cases_none')}</p>"
         html = (
             '<article class="cases"><button type="button" class="link" data-open="admin" '
-            f'data-key="back">{_said(lang, "desk_back")}</button>'
-            f"<h2 tabindex=-1>{_said(lang, 'admin_cases')}</h2>{listed}</article>"
+            f'data-key="back">{said(lang, "desk_back")}</button>'
+            f"<h2 tabindex=-1>{said(lang, 'admin_cases')}</h2>{listed}</article>"
         )
         return Answer(html=html, view="cases")
 
@@ -72,7 +72,7 @@ def _page(compared: Compared, lang: Lang) -> str:
     volleys = (
         _dialogue(compared, compared.volleys, lang)
         if compared.volleys is not None
-        else f"<p>{_said(lang, 'cases_totals')}</p>{_counts(compared, lang)}"
+        else f"<p>{said(lang, 'cases_totals')}</p>{_counts(compared, lang)}"
     )
     reason = ""
     if compared.reason is not None:
@@ -80,11 +80,11 @@ def _page(compared: Compared, lang: Lang) -> str:
     goals = "".join(f"<li>{escape(coding.change_goal or '–')}</li>" for coding in compared.codings)
     return (
         '<article class="case"><button type="button" class="link" data-open="cases" '
-        f'data-key="back">{_said(lang, "desk_back")}</button>'
-        f"<h2 tabindex=-1>{_said(lang, 'cases_title')}</h2>{reason}"
+        f'data-key="back">{said(lang, "desk_back")}</button>'
+        f"<h2 tabindex=-1>{said(lang, 'cases_title')}</h2>{reason}"
         f'<p><button type="button" class="primary" data-open="final:{escape(compared.dialogue)}" '
-        f'data-key="final">{_said(lang, "cases_open_final")}</button></p>'
-        f"<h3>{_said(lang, 'cases_goals')}</h3><ol>{goals}</ol>{globals_html(compared, lang)}"
+        f'data-key="final">{said(lang, "cases_open_final")}</button></p>'
+        f"<h3>{said(lang, 'cases_goals')}</h3><ol>{goals}</ol>{globals_html(compared, lang)}"
         f"{volleys}</article>"
     )
 
@@ -146,7 +146,3 @@ def _segment(segment: Segment, lang: Lang) -> str:
 def _code(code: Code | None, lang: Lang) -> str:
     name = items().name(code).of(lang) if code else say(lang, "desk_no_code")
     return f'<span class="code c-{code or "none"}">{escape(name)}</span>'
-
-
-def _said(lang: Lang, key: str) -> str:
-    return escape(say(lang, key))

@@ -16,7 +16,7 @@ from mi_arena.miti.editing import LONGEST_GOAL, Sheet
 from mi_arena.miti.items import CODES, GLOBALS, Code, GlobalItem, Score, items
 from mi_arena.miti.rules import MOST_COUNT
 from mi_arena.miti.summary import THRESHOLDS, Summary, summarize
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, said, say
 from mi_arena.workspace.desk import Desk
 
 Parts = dict[str, str]
@@ -45,7 +45,7 @@ def page(
         f"{parts['goal']}{parts['goal-mark']}"
         f"{_form_choice(desk, lang)}</header>"
         f"{_beside_dialogue(desk, lang, parts) if dialogue else ''}"
-        f'<section class="form" aria-label="{_said(lang, "desk_form")}">{beside}'
+        f'<section class="form" aria-label="{said(lang, "desk_form")}">{beside}'
         f"{parts['counts'] if quick else _codebar(lang, parts)}"
         f"{parts['problems']}{_globals(parts)}{parts['summary']}{parts['handing']}</section>"
         "</article>"
@@ -95,7 +95,7 @@ def plain_dialogue(messages: tuple[Message, ...], lang: Lang) -> str:
 
 def _beside_dialogue(desk: Desk, lang: Lang, parts: Parts) -> str:
     return (
-        f'<section class="dialogue" aria-label="{_said(lang, "desk_dialogue")}">'
+        f'<section class="dialogue" aria-label="{said(lang, "desk_dialogue")}">'
         f"{_dialogue(desk, lang, parts)}</section>"
     )
 
@@ -114,7 +114,7 @@ def _dialogue(desk: Desk, lang: Lang, parts: Parts) -> str:
 
 
 def _turn(role: str, text: str, lang: Lang) -> str:
-    who = _said(lang, f"desk_{role}")
+    who = said(lang, f"desk_{role}")
     return f'<div class="turn {role}"><span class="who">{who}</span><p>{escape(text)}</p></div>'
 
 
@@ -160,22 +160,22 @@ def _back(back: str | None, lang: Lang) -> str:
         return ""
     return (
         f'<button type="button" class="link" data-open="{escape(back)}" data-key="back">'
-        f"{_said(lang, 'desk_back')}</button>"
+        f"{said(lang, 'desk_back')}</button>"
     )
 
 
 def _goal(desk: Desk, lang: Lang) -> str:
     sheet = desk.sheet
     return (
-        f'<label class="goal" data-part="goal"><span>{_said(lang, "desk_goal")}</span>'
+        f'<label class="goal" data-part="goal"><span>{said(lang, "desk_goal")}</span>'
         f'<input type="text" data-goal data-key="goal" maxlength="{LONGEST_GOAL}" '
-        f'value="{escape(sheet.change_goal)}" placeholder="{_said(lang, "desk_goal_hint")}">'
+        f'value="{escape(sheet.change_goal)}" placeholder="{said(lang, "desk_goal_hint")}">'
         "</label>"
     )
 
 
 def _goal_mark(sheet: Sheet, lang: Lang) -> str:
-    missing = "" if sheet.change_goal.strip() else _said(lang, "desk_goal_missing")
+    missing = "" if sheet.change_goal.strip() else said(lang, "desk_goal_missing")
     return f'<p class="hint" data-part="goal-mark">{missing}</p>'
 
 
@@ -185,11 +185,11 @@ def _form_choice(desk: Desk, lang: Lang) -> str:
     radios = "".join(
         f'<label><input type="radio" name="form-{_page_name(desk)}" data-form '
         f'data-key="form-{form}" value="{form}"{_checked(desk.sheet.form == form)}>'
-        f"{_said(lang, f'desk_form_{form}')}</label>"
+        f"{said(lang, f'desk_form_{form}')}</label>"
         for form in ("full", "quick")
     )
     return (
-        f'<fieldset class="choice"><legend>{_said(lang, "desk_form_kind")}</legend>{radios}'
+        f'<fieldset class="choice"><legend>{said(lang, "desk_form_kind")}</legend>{radios}'
         "</fieldset>"
     )
 
@@ -208,10 +208,10 @@ def _palette(lang: Lang) -> str:
     )
     none = (
         '<button type="button" class="chip" data-code="" data-letter="0" data-key="chip-none" '
-        f'aria-pressed="false"><kbd>0</kbd>{_said(lang, "desk_no_code")}</button>'
+        f'aria-pressed="false"><kbd>0</kbd>{said(lang, "desk_no_code")}</button>'
     )
     return (
-        f'<div class="palette" role="group" aria-label="{_said(lang, "desk_codes")}">{chips}{none}'
+        f'<div class="palette" role="group" aria-label="{said(lang, "desk_codes")}">{chips}{none}'
         "</div>"
     )
 
@@ -220,12 +220,12 @@ def _definitions(lang: Lang) -> str:
     rows = "".join(
         f"<dt>{escape(item.name.of(lang))} <kbd>{item.key}</kbd></dt>"
         f"<dd>{escape(item.definition.of(lang))} "
-        f"<i>{_said(lang, 'desk_example')}{escape(item.example.of(lang))}</i></dd>"
+        f"<i>{said(lang, 'desk_example')}{escape(item.example.of(lang))}</i></dd>"
         for item in items().codes
     )
     return (
-        f'<details class="help"><summary>{_said(lang, "desk_definitions")}</summary>'
-        f"<p>{_said(lang, 'desk_keys')}</p><dl>{rows}</dl></details>"
+        f'<details class="help"><summary>{said(lang, "desk_definitions")}</summary>'
+        f"<p>{said(lang, 'desk_keys')}</p><dl>{rows}</dl></details>"
     )
 
 
@@ -233,7 +233,7 @@ def _tools(desk: Desk, lang: Lang) -> str:
     def tool(name: str, key: str, off: bool = False) -> str:
         return (
             f'<button type="button" class="tool" data-tool="{name}" data-key="tool-{name}"'
-            f"{' disabled' if off else ''}><kbd>{key}</kbd>{_said(lang, f'desk_tool_{name}')}"
+            f"{' disabled' if off else ''}><kbd>{key}</kbd>{said(lang, f'desk_tool_{name}')}"
             "</button>"
         )
 
@@ -273,7 +273,7 @@ def _global(item: GlobalItem, desk: Desk, lang: Lang) -> str:
         f'aria-label="{escape(item.name.of(lang))}"><b>{escape(item.name.of(lang))}</b>'
         f'<div class="scale">{radios}</div>'
         f'<p class="anchor">{escape(item.anchors[value - 1].of(lang))}</p>'
-        f"<details><summary>{_said(lang, 'desk_anchors')}</summary>"
+        f"<details><summary>{said(lang, 'desk_anchors')}</summary>"
         f"<p>{escape(item.hint.of(lang))}</p><ol>{anchors}</ol></details></div>"
     )
 
@@ -281,7 +281,7 @@ def _global(item: GlobalItem, desk: Desk, lang: Lang) -> str:
 def _counts(desk: Desk, lang: Lang) -> str:
     rows = "".join(_count(code, desk, lang) for code in CODES)
     return (
-        f'<fieldset class="counts" data-part="counts"><legend>{_said(lang, "desk_counts")}'
+        f'<fieldset class="counts" data-part="counts"><legend>{said(lang, "desk_counts")}'
         f"</legend>{rows}</fieldset>{_definitions(lang)}"
     )
 
@@ -326,7 +326,7 @@ def _summary(summary: Summary, lang: Lang) -> str:
     n = say(lang, "desk_n", volleys=summary.n_volleys) if summary.n_volleys is not None else ""
     rows = "".join(_score_row(name, summary, lang) for name in items().scores)
     return (
-        f'<table class="summary" data-part="summary"><caption>{_said(lang, "desk_summary")} '
+        f'<table class="summary" data-part="summary"><caption>{said(lang, "desk_summary")} '
         f"{escape(n)}</caption><tbody>{rows}</tbody></table>"
     )
 
@@ -362,13 +362,13 @@ def _handing(desk: Desk, lang: Lang) -> str:
         reason = ""
         if desk.job.kind == "final":
             reason = (
-                f"<label>{_said(lang, 'desk_reason')}"
+                f"<label>{said(lang, 'desk_reason')}"
                 '<textarea name="reason" rows="2" maxlength="2000" data-key="reason"></textarea>'
                 "</label>"
             )
         button = (
             f'<form data-do="submit">{reason}<button type="submit" class="primary" '
-            f'data-key="submit">{_said(lang, name)}</button></form>'
+            f'data-key="submit">{said(lang, name)}</button></form>'
         )
     return f'<div class="handing" data-part="handing"><p class="hint">{told}</p>{button}</div>'
 
@@ -380,7 +380,3 @@ def _page_name(desk: Desk) -> str:
 
 def _checked(yes: bool) -> str:
     return " checked" if yes else ""
-
-
-def _said(lang: Lang, key: str) -> str:
-    return escape(say(lang, key))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +12,7 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.battles.state import SIDES
 from mi_arena.ui.desk.answer import Answer, Call
 from mi_arena.ui.desk.coding_view import plain_dialogue
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, said, say
 from mi_arena.ui.transcript import note_html
 from mi_arena.workspace.matches import MatchView
 from mi_arena.workspace.workspace import Workspace
@@ -65,16 +64,16 @@ def _answers(fields: dict[str, Any]) -> Answers:
 
 def _page(shown: MatchView, lang: Lang) -> str:
     sides = "".join(
-        f'<section class="side side-{side.lower()}" aria-label="{_said(lang, "side", side=side)}">'
-        f"<h3>{_said(lang, 'side', side=side)}</h3>{plain_dialogue(shown.sides[side], lang)}"
+        f'<section class="side side-{side.lower()}" aria-label="{said(lang, "side", side=side)}">'
+        f"<h3>{said(lang, 'side', side=side)}</h3>{plain_dialogue(shown.sides[side], lang)}"
         "</section>"
         for side in SIDES
     )
     form = _form(lang) if shown.verdict is None else _verdict(shown, lang)
     return (
         '<article class="match"><button type="button" class="link" data-open="home" '
-        f'data-key="back">{_said(lang, "desk_back")}</button>'
-        f"<h2 tabindex=-1>{_said(lang, 'desk_match_title')}</h2>"
+        f'data-key="back">{said(lang, "desk_back")}</button>'
+        f"<h2 tabindex=-1>{said(lang, 'desk_match_title')}</h2>"
         f'<div class="sides">{sides}</div>{form}</article>'
     )
 
@@ -84,23 +83,23 @@ def _form(lang: Lang) -> str:
         return "".join(
             f'<label><input type="radio" name="{name}" value="{value}" '
             f'data-key="{name}-{value}"{" required" if required else ""}>'
-            f"{_said(lang, f'{prefix}_{value}')}</label>"
+            f"{said(lang, f'{prefix}_{value}')}</label>"
             for value in values
         )
 
     def field(legend: str, inside: str) -> str:
-        return f'<fieldset class="choice"><legend>{_said(lang, legend)}</legend>{inside}</fieldset>'
+        return f'<fieldset class="choice"><legend>{said(lang, legend)}</legend>{inside}</fieldset>'
 
     points = "".join(field(f"point_{name}", radios(name, SCALE, "point")) for name in POINTS)
     confidence = field("confidence", radios("confidence", tuple("12345"), "confidence"))
     return (
         f'<form data-do="judge" class="judge">'
         f"{field('overall', radios('overall', OVERALL, 'overall', True))}"
-        f"<details><summary>{_said(lang, 'points')}</summary>{points}"
-        f"<label>{_said(lang, 'reason')}"
+        f"<details><summary>{said(lang, 'points')}</summary>{points}"
+        f"<label>{said(lang, 'reason')}"
         f'<textarea name="reason" rows="2" maxlength="{REASON_LIMIT}"></textarea></label></details>'
         f"{field('guess', radios('guess', ('A', 'B', 'none'), 'guess'))}{confidence}"
-        f'<button type="submit" class="primary" data-key="judge">{_said(lang, "submit")}</button>'
+        f'<button type="submit" class="primary" data-key="judge">{said(lang, "submit")}</button>'
         "</form>"
     )
 
@@ -109,7 +108,3 @@ def _verdict(shown: MatchView, lang: Lang) -> str:
     assert shown.verdict is not None
     overall = say(lang, f"overall_{shown.verdict.overall}")
     return note_html(say(lang, "desk_match_judged", overall=overall), "good")
-
-
-def _said(lang: Lang, key: str, **values: object) -> str:
-    return escape(say(lang, key, **values))

@@ -17,7 +17,7 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.study.match_results import match_results
 from mi_arena.study.miti_results import miti_results
 from mi_arena.ui.desk.answer import Answer, Call
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, said
 from mi_arena.workspace.report import coding_rows, report_facts, verdict_rows
 from mi_arena.workspace.workspace import Workspace
 
@@ -62,11 +62,11 @@ def _page(files: dict[str, bytes], lang: Lang) -> str:
     )
     return (
         '<article class="report"><button type="button" class="link" data-open="admin" '
-        f'data-key="back">{_said(lang, "desk_back")}</button>'
-        f"<h2 tabindex=-1>{_said(lang, 'admin_report')}</h2>"
-        f'<p class="hint">{_said(lang, "report_lead")}</p>'
+        f'data-key="back">{said(lang, "desk_back")}</button>'
+        f"<h2 tabindex=-1>{said(lang, 'admin_report')}</h2>"
+        f'<p class="hint">{said(lang, "report_lead")}</p>'
         f'<p><a class="button" download="miti-report.zip" href="{_data(_zip(files), "zip")}">'
-        f"{_said(lang, 'report_download')}</a></p>{html}</article>"
+        f"{said(lang, 'report_download')}</a></p>{html}</article>"
     )
 
 
@@ -85,7 +85,3 @@ def _zip(files: dict[str, bytes]) -> bytes:
         for name, content in sorted(files.items()):
             archive.writestr(f"miti-report/{name}", content)
     return packed.getvalue()
-
-
-def _said(lang: Lang, key: str) -> str:
-    return escape(say(lang, key))

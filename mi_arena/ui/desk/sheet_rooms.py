@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from html import escape
 
@@ -20,19 +21,19 @@ from mi_arena.workspace.practising import is_trained
 from mi_arena.workspace.workspace import Workspace
 
 
-class SheetRoom:
+class SheetRoom(ABC):
     """What all of them have in common; the kinds differ in who may come in and what follows."""
 
     def __init__(self, workspace: Workspace):
         self.workspace = workspace
 
+    @abstractmethod
     def job(self, call: Call) -> Job:
         """What is coded here. Raises ``Refused`` or ``NotAllowed``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def page(self, call: Call, desk: Desk) -> str:
         """The whole page."""
-        raise NotImplementedError
 
     def hand_in(self, call: Call, job: Job, *, sure: bool, reason: str | None) -> Answer:
         """Hand the sheet in and say what follows."""
@@ -85,9 +86,9 @@ class SheetRoom:
         desk = self.workspace.desks.open(job)
         return desk.revision > 0 and not desk.changed
 
+    @abstractmethod
     def view(self, call: Call) -> str:
         """The name under which a reload finds this page again."""
-        raise NotImplementedError
 
 
 class AssignedRoom(SheetRoom):
