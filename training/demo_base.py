@@ -57,6 +57,8 @@ class BaseConfig:
     batch_tokens: int = 4096
     muon_lr: float = 0.02
     adamw_lr: float = 0.004
+    weight_decay: float = 0.01
+    """Of the matrices inside the blocks; 0.1 for a run of many passes over the corpus."""
     warmup_steps: int = 100
     seed: int = 0
     checkpoint_steps: int = 200
@@ -110,7 +112,9 @@ def prepare(config: BaseConfig, run: RunDirectory) -> np.ndarray:
     return stream
 
 
-def new_model(config: BaseConfig, special: dict[str, int]) -> LlamaForCausalLM:
+def new_model(
+    config: BaseConfig, special: dict[str, int], device: torch.device
+) -> LlamaForCausalLM:
     torch.manual_seed(config.seed)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -122,10 +126,11 @@ def new_model(config: BaseConfig, special: dict[str, int]) -> LlamaForCausalLM:
             num_key_value_heads=config.kv_heads,
             max_position_embeddings=config.context,
             tie_word_embeddings=True,
-            attn_implementation="eager",
+            # Fused attention is quicker on a GPU, and written out it is on a CPU.
+            attn_implementation="sdpa" if device.type == "cuda" else "eager",
             **special,
         )
-    )
+    ).to(device)
 
 
 def optimizers(model: LlamaForCausalLM, config: BaseConfig) -> list[torch.optim.Optimizer]:
@@ -134,7 +139,9 @@ def optimizers(model: LlamaForCausalLM, config: BaseConfig) -> list[torch.optim.
     chosen = {id(p) for p in blocks}
     rest = [p for p in model.parameters() if id(p) not in chosen]
     return [
-        torch.optim.Muon(blocks, lr=config.muon_lr, momentum=0.95, weight_decay=0.01),
+        torch.optim.Muon(
+            blocks, lr=config.muon_lr, momentum=0.95, weight_decay=config.weight_decay
+        ),
         torch.optim.AdamW(rest, lr=config.adamw_lr, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
@@ -154,14 +161,15 @@ class Trainer:
     def __init__(self, config: BaseConfig, run: RunDirectory, compiled: bool):
         self.config, self.run = config, run
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.stream = prepare(config, run)
+        # On the device as a whole, some 100 MB: a copy a step would keep a GPU waiting.
+        self.stream = torch.from_numpy(prepare(config, run).astype(np.int32)).to(self.device)
         tokenizer = load_tokenizer(run.path / "model")
         special = {
             "pad_token_id": tokenizer.pad_token_id,
             "bos_token_id": tokenizer.bos_token_id,
             "eos_token_id": tokenizer.eos_token_id,
         }
-        self.model = new_model(config, special).to(self.device)
+        self.model = new_model(config, special, self.device)
         self.optimizers = optimizers(self.model, config)
         self.step = 0
         self.loss = torch.compile(self._loss) if compiled else self._loss
@@ -177,8 +185,8 @@ class Trainer:
         late = step >= config.steps * (1 - config.cooldown)
         length = config.context if late else config.early_length
         start = step * config.batch_tokens
-        index = np.arange(start, start + config.batch_tokens + 1) % len(self.stream)
-        ids = torch.from_numpy(self.stream[index].astype(np.int64)).to(self.device)
+        index = torch.arange(start, start + config.batch_tokens + 1, device=self.device)
+        ids = self.stream[index % len(self.stream)].long()
         return ids[:-1].view(-1, length), ids[1:].view(-1, length)
 
     def train(self) -> None:
@@ -256,6 +264,7 @@ def training_record(config: BaseConfig, run: RunDirectory) -> dict[str, Any]:
     last = [json.loads(line)["loss"] for line in _lines(run.path / "metrics.jsonl")[-LAST_RECORDS:]]
     settings = dataclasses.asdict(config)
     del settings["data"]  # a path of one machine
+    del settings["checkpoint_steps"]  # changes nothing about the weights
     return {
         "config": settings,
         "steps": config.steps,

@@ -1,7 +1,8 @@
 """Write the model card of the embedded pair: ``python -m training.demo_card --smilechat FILE``.
 
-Every number in it is measured here, from the weights as shipped; the reply pairs are the first
-dialogues of the MI test file by order, whatever they look like.
+Every number in it is measured here, from the weights as shipped. The replies are to the first of
+the arena's own starters, as a visitor may send them, and to the first turns of the first MI test
+dialogues, by their order in the files, whatever they look like.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from peft import PeftModel
 from tqdm import tqdm
 
 from eval import loss as held_out_loss
 from mi_arena.chat_formats import ChatFormat
 from mi_arena.dialogue import Dialogue, Message
+from mi_arena.pairs import load_registry
+from mi_arena.settings import ROOT
 from training import models
 from training.demo_base import BaseConfig
 from training.finetune_config import BadInput
@@ -30,7 +34,7 @@ TEMPLATE = Path(__file__).with_name("demo_card.md")
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    dialogue: str
+    name: str
     client: str
     base: str
     tuned: str
@@ -59,23 +63,38 @@ def reply(
     return chat.decode(made[0, len(prompt) :].tolist())
 
 
-def history_to_turn(dialogue: Dialogue, turn: int) -> list[Message] | None:
-    """The gold dialogue up to its client's turn number ``turn`` (from 1); None if it has fewer."""
-    places = [i for i, message in enumerate(dialogue.messages) if message.role == "client"]
-    return dialogue.messages[: places[turn - 1] + 1] if len(places) >= turn else None
+def opening_turns(starters: Path, pairs: int) -> list[tuple[str, str]]:
+    """Id and Chinese words of the first ``pairs`` starters by order in the file."""
+    try:
+        topics = yaml.safe_load(starters.read_text(encoding="utf-8"))
+        every = [(one["id"], one["zh"]) for ones in topics.values() for one in ones]
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise BadInput(f"--starters: {starters}: {models.first_line(error)}") from None
+    return every[:pairs]
+
+
+def first_turns(dialogues: list[Dialogue], pairs: int) -> list[tuple[str, str]]:
+    """Id and first client turn of the first ``pairs`` dialogues by order in the file."""
+    return [
+        (dialogue.id, next(m.content for m in dialogue.messages if m.role == "client"))
+        for dialogue in dialogues[:pairs]
+    ]
 
 
 def reply_pairs(
-    model: PeftModel, chat: ChatFormat, dialogues: list[Dialogue], options: argparse.Namespace
+    model: PeftModel,
+    chat: ChatFormat,
+    turns: list[tuple[str, str]],
+    options: argparse.Namespace,
 ) -> list[Reply]:
-    """Base and tuned on the first dialogues that have such a turn, each reply from one seed."""
-    chosen = [(d, h) for d in dialogues if (h := history_to_turn(d, options.turn))]
+    """Base and tuned on each of some first client turns, each reply from one seed."""
     pairs = []
-    for dialogue, history in tqdm(chosen[: options.pairs], desc="replies", disable=None):
+    for name, client in tqdm(turns, desc="replies", disable=None):
+        history = [Message(role="client", content=client)]
         with model.disable_adapter():
             base = reply(model, chat, history, options)
         tuned = reply(model, chat, history, options)
-        pairs.append(Reply(dialogue.id, history[-1].content, base, tuned))
+        pairs.append(Reply(name, client, base, tuned))
     return pairs
 
 
@@ -89,7 +108,7 @@ def base_facts(folder: Path) -> dict[str, Any]:
     flags = [
         f"--{field.name.replace('_', '-')} {config[field.name]}"
         for field in dataclasses.fields(BaseConfig)
-        if field.name != "data" and config[field.name] != field.default
+        if config.get(field.name, field.default) != field.default and field.name != "data"
     ]
     command = " ".join(
         ["python -m training.demo_base --data SMILECHAT --out runs/demo-base", *flags]
@@ -113,9 +132,9 @@ def table_cell(text: str) -> str:
 
 
 def pairs_table(pairs: list[Reply]) -> str:
-    rows = ["| # | dialogue | client | base | tuned |", "|---|---|---|---|---|"]
+    rows = ["| # | id | client | base | tuned |", "|---|---|---|---|---|"]
     rows += [
-        f"| {number} | {table_cell(p.dialogue)} | {table_cell(p.client)} | {table_cell(p.base)} "
+        f"| {number} | {table_cell(p.name)} | {table_cell(p.client)} | {table_cell(p.base)} "
         f"| {table_cell(p.tuned)} |"
         for number, p in enumerate(pairs, 1)
     ]
@@ -157,6 +176,8 @@ def facts(options: argparse.Namespace) -> dict[str, Any]:
         for file in folder.glob("*.safetensors")
     )
     data = record["data"]
+    openings = opening_turns(options.starters, options.pairs)
+    tests = first_turns(mi_test, options.test_pairs)
     return found | {
         "parameters": f"{parameters / 1e6:.1f}",
         "adapter_parameters": f"{record['trainable_parameters']:,}",
@@ -188,9 +209,10 @@ def facts(options: argparse.Namespace) -> dict[str, Any]:
         "adapter_left_out": data["left_out_quality"],
         "adapter_rounds_cut": data["rounds_cut"],
         "manifest": data["manifest_sha256"],
-        "pairs_table": pairs_table(reply_pairs(tuned, chat, mi_test, options)),
-        "pairs": options.pairs,
-        "turn": options.turn,
+        "starter_pairs": pairs_table(reply_pairs(tuned, chat, openings, options)),
+        "starters": len(openings),
+        "test_pairs": pairs_table(reply_pairs(tuned, chat, tests, options)),
+        "tests": len(tests),
         "seed": options.seed,
         "temperature": options.temperature,
         "top_p": options.top_p,
@@ -201,6 +223,7 @@ def facts(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
+    served = load_registry(ROOT / "models.yaml")["demo"].decoding
     parser = argparse.ArgumentParser(
         prog="python -m training.demo_card",
         description=__doc__,
@@ -213,16 +236,26 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--mi-test", type=Path, default=ASSETS / "mi_zh/test.jsonl", help="MI test dialogues"
     )
-    parser.add_argument("--limit", type=held_out_loss.positive, help="only N SmileChat dialogues")
-    parser.add_argument("--pairs", type=held_out_loss.positive, default=20, help="reply pairs")
     parser.add_argument(
-        "--turn", type=held_out_loss.positive, default=1, help="client turn replied to"
+        "--starters", type=Path, default=ASSETS / "starters.yaml", help="first client turns"
+    )
+    parser.add_argument("--limit", type=held_out_loss.positive, help="only N SmileChat dialogues")
+    parser.add_argument(
+        "--pairs", type=held_out_loss.positive, default=20, help="starters replied to"
+    )
+    parser.add_argument(
+        "--test-pairs", type=held_out_loss.positive, default=10, help="test dialogues replied to"
     )
     parser.add_argument("--seed", type=int, default=0, help="of every reply")
-    parser.add_argument("--temperature", type=float, default=0.3, help="of the replies")
-    parser.add_argument("--top-p", type=float, default=0.9, help="of the replies")
-    parser.add_argument("--repetition-penalty", type=float, default=1.2, help="of the replies")
-    parser.add_argument("--max-new-tokens", type=int, default=96, help="of the replies")
+    for name, value in (
+        ("temperature", served.temperature),
+        ("top-p", served.top_p),
+        ("repetition-penalty", served.repetition_penalty),
+        ("max-new-tokens", served.max_new_tokens),
+    ):
+        parser.add_argument(
+            f"--{name}", type=type(value), default=value, help="of the replies; as served"
+        )
     return parser.parse_args(argv)
 
 

@@ -54,7 +54,7 @@ def load_pair(pair: Pair) -> LoadedPair:
             attn_implementation="sdpa",
             local_files_only=True,
             use_safetensors=True,
-            **_quantization(pair),
+            **quantization(pair),
         )
         if pair.quantization == "none":
             model = model.to(device())
@@ -69,6 +69,24 @@ def load_pair(pair: Pair) -> LoadedPair:
         raise EngineError(f"pair {pair.id}: the weights could not be loaded: {first}") from None
     limit = getattr(model.config, "max_position_embeddings", pair.context)
     return LoadedPair(model, mask, chat, min(pair.context, limit), tensor_bytes(model))
+
+
+def quantization(pair: Pair) -> dict[str, Any]:
+    """The arguments with which ``from_pretrained`` loads the pair's base quantised."""
+    if pair.quantization == "none":
+        return {}
+    from transformers import BitsAndBytesConfig
+
+    config = (
+        BitsAndBytesConfig(load_in_8bit=True)
+        if pair.quantization == "8bit"
+        else BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=getattr(torch, pair.dtype),
+        )
+    )
+    return {"quantization_config": config, "device_map": {"": device()}}
 
 
 def tensor_bytes(model: torch.nn.Module) -> int:
@@ -131,20 +149,3 @@ def _folder(source: Source | None) -> str:
         revision=source.revision,
         allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"],
     )
-
-
-def _quantization(pair: Pair) -> dict[str, Any]:
-    if pair.quantization == "none":
-        return {}
-    from transformers import BitsAndBytesConfig
-
-    config = (
-        BitsAndBytesConfig(load_in_8bit=True)
-        if pair.quantization == "8bit"
-        else BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=getattr(torch, pair.dtype),
-        )
-    )
-    return {"quantization_config": config, "device_map": {"": device()}}

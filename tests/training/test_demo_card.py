@@ -37,7 +37,7 @@ def arguments(pair_folders: tuple[Path, Path], tmp_path: Path) -> list[str]:
     (shipped / "training.json").write_text(json.dumps(training_record(settings, run)))
     folders = {"--base": shipped, "--adapter": tmp_path / "adapter"}
     files = {"--smilechat": data, "--mi-test": data, "--out": tmp_path / "card.md"}
-    more = {"--pairs": 2, "--max-new-tokens": 8}
+    more = {"--pairs": 2, "--test-pairs": 3, "--max-new-tokens": 8}
     return [str(word) for item in (folders | files | more).items() for word in item]
 
 
@@ -50,7 +50,9 @@ def test_the_card_is_filled_and_reproducible(arguments: list[str], tmp_path: Pat
     assert "3.2500 nats per token" in card and "    7 dialogues" in card
     assert "/secret" not in card
     assert str(tmp_path) not in card
-    assert card.count("| made-1-") == 2
+    assert card.count("| made-1-") == 3
+    assert "| 2 | smoking-2 |" in card and "| 3 | smoking-3 |" not in card
+    assert "--checkpoint-steps" not in card
     assert demo_card.main(arguments) == 0
     assert (tmp_path / "card.md").read_text() == card
 
@@ -58,10 +60,16 @@ def test_the_card_is_filled_and_reproducible(arguments: list[str], tmp_path: Pat
 def test_replies_cannot_break_the_table() -> None:
     assert demo_card.table_cell("a|b\n<b>*c*") == "a&#124;b &#60;b&#62;&#42;c&#42;"
     assert demo_card.table_cell("  ") == "(empty)"
-    [dialogue] = made_up(1, rounds=2)
-    history = demo_card.history_to_turn(dialogue, 2)
-    assert history == dialogue.messages[:3]
-    assert demo_card.history_to_turn(dialogue, 3) is None
+
+
+def test_starters_that_cannot_be_read_are_one_line(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "starters.yaml"
+    wrong.write_text("smoking: [{id: a}]")
+    capsys.readouterr()
+    assert demo_card.main([*arguments, "--starters", str(wrong)]) == 2
+    assert capsys.readouterr().err.startswith(f"training.demo_card: --starters: {wrong}: ")
 
 
 def test_a_missing_record_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
