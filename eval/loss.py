@@ -26,9 +26,9 @@ from transformers import PreTrainedModel
 
 from mi_arena.chat_formats import IGNORE, ChatFormat, Example
 from mi_arena.dialogue import BadLine, Dialogue, Message, read_dialogues
+from mi_arena.jobs.script import BadInput, first_line
 from training import models
 from training.batches import collate
-from training.finetune_config import BadInput
 
 DRAWS = 2000
 BATCH = 8
@@ -228,7 +228,7 @@ def choose(path: str | Path, split: str, limit: int | None = None) -> list[Dialo
     except FileNotFoundError:
         raise BadInput(f"--data: {path}: no such file") from None
     except (BadLine, OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"--data: {models.first_line(error)}") from None
+        raise BadInput(f"--data: {first_line(error)}") from None
     if not dialogues:
         raise BadInput(f"--data: {path}: no dialogue with meta.split = {split}; try --split all")
     return dialogues

@@ -22,11 +22,11 @@ from tqdm import tqdm
 from eval import loss as held_out_loss
 from mi_arena.chat_formats import ChatFormat
 from mi_arena.dialogue import Dialogue, Message
+from mi_arena.jobs.script import BadInput, first_line
 from mi_arena.pairs import load_registry
 from mi_arena.settings import ROOT
 from training import models
 from training.demo_base import BaseConfig
-from training.finetune_config import BadInput
 
 ASSETS = Path("mi_arena/assets")
 TEMPLATE = Path(__file__).with_name("demo_card.md")
@@ -69,7 +69,7 @@ def opening_turns(starters: Path, pairs: int) -> list[tuple[str, str]]:
         topics = yaml.safe_load(starters.read_text(encoding="utf-8"))
         every = [(one["id"], one["zh"]) for ones in topics.values() for one in ones]
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise BadInput(f"--starters: {starters}: {models.first_line(error)}") from None
+        raise BadInput(f"--starters: {starters}: {first_line(error)}") from None
     return every[:pairs]
 
 

@@ -31,11 +31,12 @@ from tqdm import tqdm
 from mi_arena.chat_formats import IGNORE, ChatFormat, Example
 from mi_arena.dialogue import BadLine, read_dialogues
 from mi_arena.jobs.run_directory import RunDirectory
+from mi_arena.jobs.script import BadInput, first_line
 from training import epoch_checkpoints, models
 from training.batches import Batch, collate, length_grouped
 from training.epoch_checkpoints import EpochResult, best_epoch
 from training.examples import Counts, build_examples, held_out, manifest_hash
-from training.finetune_config import BadInput, FinetuneConfig, fields_help, load_config
+from training.finetune_config import FinetuneConfig, fields_help, load_config
 
 METRIC_STEPS = 5
 CLIP_NORM = 1.0
@@ -58,7 +59,7 @@ def prepare(config: FinetuneConfig, chat: ChatFormat) -> Data:
     except FileNotFoundError as error:
         raise BadInput(f"data: {error.filename}: no such file") from None
     except (BadLine, OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"data: {models.first_line(error)}") from None
+        raise BadInput(f"data: {first_line(error)}") from None
     train, validation = held_out(len(made.examples), config.validation, config.seed)
     if not train:
         raise BadInput(
@@ -88,7 +89,7 @@ def with_adapter(base: transformers.PreTrainedModel, config: FinetuneConfig) -> 
             ),
         )
     except ValueError as error:
-        raise BadInput(f"targets: {models.first_line(error)}") from None
+        raise BadInput(f"targets: {first_line(error)}") from None
     assert isinstance(tuned, peft.PeftModel)
     return tuned
 
@@ -391,7 +392,7 @@ def main(argv: list[str] | None = None) -> int:
         return 3
     except Exception as error:
         if run:
-            run.end("failed", f"{type(error).__name__}: {models.first_line(error)}")
+            run.end("failed", f"{type(error).__name__}: {first_line(error)}")
         raise
     run.end("done")
     print(report(tuner, folder))

@@ -13,10 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mi_arena.chat_formats import FORMATS
-
-
-class BadInput(ValueError):
-    """Something the user can mend; the message is one line saying what, where and how."""
+from mi_arena.jobs.script import BadInput
 
 
 class FinetuneConfig(BaseModel):

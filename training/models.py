@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from mi_arena.chat_formats import ChatFormat, FormatError, load_format
-from training.finetune_config import BadInput
+from mi_arena.jobs.script import BadInput, first_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -77,7 +77,3 @@ def load_adapter(model: PreTrainedModel, folder: str) -> PeftModel:
 def context_length(model: PreTrainedModel | PeftModel) -> int:
     """The most tokens the model was made for."""
     return int(model.config.max_position_embeddings)
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
