@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     host: str | None = Field(None, description="address to listen on; unset leaves it to Gradio")
     port: int = Field(7860, ge=1, le=65535, description="port to listen on")
     data: Path = Field(Path("data"), description="folder of the event store")
+    runs: Path = Field(Path("runs"), description="folder of runs and of uploaded corpora")
     models: Path = Field(ROOT / "models.yaml", description="registry of pairs")
     pairs: Annotated[list[str], NoDecode] = Field(
         ["demo"], description="ids of the pairs to serve, separated by commas"

@@ -19,12 +19,35 @@ import yaml
 
 State = Literal["running", "done", "failed", "stopped"]
 
+STATUS_NAME = "status.json"
+COMMAND_NAME = "command.json"
+"""Module and arguments, where the app started the run."""
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file in one step, so that a reader never sees half of it."""
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)
+
+
+def begin_status(folder: Path, pid: int) -> None:
+    """What stands in ``status.json`` from a process' start until its script has begun."""
+    try:
+        started = psutil.Process(pid).create_time()
+    except psutil.Error:  # it has ended already, and its console says why
+        started = None
+    status = {
+        "state": "starting",
+        "pid": pid,
+        "pid_started": started,
+        "step": 0,
+        "total": 0,
+        "eta_seconds": None,
+        "error": None,
+        "updated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_atomically(folder / STATUS_NAME, json.dumps(status, indent=1))
 
 
 class RunDirectory:
@@ -83,5 +106,5 @@ class RunDirectory:
     def _write_status(self) -> None:
         self._status["updated_at"] = datetime.now(UTC).isoformat(timespec="seconds")
         write_atomically(
-            self.path / "status.json", json.dumps(self._status, ensure_ascii=False, indent=1)
+            self.path / STATUS_NAME, json.dumps(self._status, ensure_ascii=False, indent=1)
         )

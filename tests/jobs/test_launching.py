@@ -1,0 +1,174 @@
+"""Scripts as processes: started, followed, stopped and resumed through files alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mi_arena.jobs.launching import JobError, Launcher
+from mi_arena.jobs.run_directory import RunDirectory
+from mi_arena.jobs.viewing import RunView, all_runs, log_tail, metrics
+from mi_arena.settings import ROOT
+
+SCRIPT = """
+import os, signal, sys, time
+from pathlib import Path
+from mi_arena.jobs.run_directory import RunDirectory
+run = RunDirectory(sys.argv[1])
+mode = sys.argv[2]
+if mode == "refuse":
+    print("slow_script: the file is empty; name another", file=sys.stderr)
+    sys.exit(2)
+run.start({"mode": mode}, total=3)
+signal.signal(signal.SIGTERM, lambda *_: (run.end("stopped"), sys.exit(3)))
+done = Path(sys.argv[1]) / "done"
+print("secret:", os.environ.get("MI_ARENA_SECRET"))
+for step in range(1, 4):
+    run.metric(step=step, cost=step / 10)
+    run.progress(step)
+    run.log(f"step {step}")
+    while mode == "wait" and step == 2 and not (Path(sys.argv[1]) / "go").exists():
+        time.sleep(0.01)
+run.end("done")
+"""
+
+
+def until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[Launcher]:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/slow_script.py").write_text(SCRIPT)
+    (tmp_path / "code/mi_arena").symlink_to(ROOT / "mi_arena")
+    made = Launcher(tmp_path / "runs", {"slow_script"}, tmp_path / "code")
+    yield made
+    for run in made.runs():
+        if run.active and run.pid:
+            os.kill(run.pid, signal.SIGKILL)
+
+
+def start(launcher: Launcher, mode: str) -> RunView:
+    folder = launcher.new_folder("Slow script")
+    return launcher.start(folder, "slow_script", [str(folder), mode])
+
+
+def test_a_run_is_followed_to_its_end(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MI_ARENA_SECRET", "the study's own secret")
+    begun = start(launcher, "go")
+    assert begun.active and begun.script == "slow_script"
+    until(lambda: not launcher.view(begun.name).active)
+    run = launcher.view(begun.name)
+    assert (run.state, run.step, run.total, run.share) == ("done", 3, 3, 1.0)
+    assert [record["cost"] for record in metrics(run.path)] == [0.1, 0.2, 0.3]
+    assert [line.partition(" ")[2] for line in log_tail(run.path, 2)] == ["step 2", "step 3"]
+    assert (run.path / "console.txt").read_text() == "secret: None\n"
+
+
+def test_a_refusal_before_it_begins_is_the_runs_error(launcher: Launcher) -> None:
+    begun = start(launcher, "refuse")
+    until(lambda: not launcher.view(begun.name).active)
+    run = launcher.view(begun.name)
+    assert run.state == "failed"
+    assert run.error == "slow_script: the file is empty; name another"
+
+
+def test_stop_and_resume(launcher: Launcher) -> None:
+    run = start(launcher, "wait")
+    until(lambda: launcher.view(run.name).step == 2)
+    with pytest.raises(JobError, match="still_running"):
+        launcher.resume(run.name)
+    launcher.stop(run.name)
+    until(lambda: launcher.view(run.name).state == "stopped")
+    with pytest.raises(JobError, match="not_running"):
+        launcher.stop(run.name)
+    (run.path / "go").touch()
+    again = launcher.resume(run.name)
+    assert again.name == run.name and again.pid != run.pid
+    until(lambda: launcher.view(run.name).state == "done")
+
+
+def test_a_killed_run_is_lost_and_can_be_resumed(launcher: Launcher) -> None:
+    run = start(launcher, "wait")
+    until(lambda: launcher.view(run.name).step == 2)
+    assert run.pid
+    os.kill(run.pid, signal.SIGKILL)
+    until(lambda: launcher.view(run.name).state == "lost")
+    (run.path / "go").touch()
+    launcher.resume(run.name)
+    until(lambda: launcher.view(run.name).state == "done")
+
+
+def test_two_who_resume_at_once_start_one_process(launcher: Launcher) -> None:
+    run = start(launcher, "wait")
+    until(lambda: launcher.view(run.name).step == 2)
+    launcher.stop(run.name)
+    until(lambda: launcher.view(run.name).state == "stopped")
+    outcomes: list[str] = []
+
+    def resume() -> None:
+        try:
+            launcher.resume(run.name)
+            outcomes.append("started")
+        except JobError as error:
+            outcomes.append(error.code)
+
+    threads = [threading.Thread(target=resume) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["started", *["still_running"] * 3]
+
+
+def test_a_script_from_a_shell_shows_up_and_a_restart_loses_nothing(launcher: Launcher) -> None:
+    folder = launcher.root / "by-hand" / "out.run"
+    code = f"import sys; sys.argv = ['x', {str(folder)!r}, 'go']\n{SCRIPT}"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    [run] = Launcher(launcher.root, set(), ROOT).runs()
+    assert (run.name, run.state, run.script) == ("by-hand/out.run", "done", None)
+    with pytest.raises(JobError, match="from_a_shell"):
+        launcher.resume(run.name)
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/etc", "", ".", "no-such-run", "a/../../b"])
+def test_names_that_are_no_run(launcher: Launcher, name: str, tmp_path: Path) -> None:
+    outside = RunDirectory(tmp_path / "elsewhere")
+    outside.start({}, 1)
+    with pytest.raises(JobError, match="no_run"):
+        launcher.view(name)
+
+
+def test_only_known_scripts_start(launcher: Launcher) -> None:
+    folder = launcher.new_folder("x")
+    with pytest.raises(JobError, match="no_script"):
+        launcher.start(folder, "os", [])
+    (folder / "command.json").write_text(json.dumps({"module": "os", "arguments": []}))
+    RunDirectory(folder).end("stopped")
+    with pytest.raises(JobError, match="no_script"):
+        launcher.resume(folder.name)
+
+
+def test_damaged_files_are_no_runs(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/status.json").write_text("{")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/status.json").write_text("[]")
+    assert all_runs(tmp_path) == []
+    assert all_runs(tmp_path / "none") == []
+    (tmp_path / "b/metrics.jsonl").write_text('{"step": 1}\n{"st')
+    assert metrics(tmp_path / "b") == [{"step": 1}]
