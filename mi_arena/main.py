@@ -37,12 +37,15 @@ def serve(settings: Settings, on_space: bool) -> int:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
         arena, identities, workspace = open_arena(settings)
+        keyed = keyed_by(study_secret(settings))
     except (SettingsError, RegistryError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
     from mi_arena.ui.pages import build, launch_options
+    from mi_arena.ui.pipeline.tools import pipeline_tools
 
-    app = build(arena, identities, workspace, settings.minimum_n)
+    tools = pipeline_tools(settings.runs, keyed, has_key=bool(os.environ.get("OPENAI_API_KEY")))
+    app = build(arena, identities, workspace, tools, settings.minimum_n)
     app.queue(api_open=False, max_size=settings.queue_limit * 8 + 64)
     stopping = threading.Event()
 
@@ -53,7 +56,7 @@ def serve(settings: Settings, on_space: bool) -> int:
     signal.signal(signal.SIGINT, stop)
     host = settings.host or ("0.0.0.0" if on_space else None)
     try:
-        _, address, _ = app.launch(
+        server, address, _ = app.launch(
             **launch_options(),
             server_name=host,
             server_port=settings.port,
@@ -68,6 +71,7 @@ def serve(settings: Settings, on_space: bool) -> int:
         arena.close()
         workspace.close()
         return 2
+    tools.downloads.install(server)
     print(f"MI Arena: {address}", flush=True)
     stopping.wait()
     app.close(verbose=False)

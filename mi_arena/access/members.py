@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from mi_arena.access.codes import new_code, normalised
 from mi_arena.access.keyed import Keyed
-from mi_arena.records.events import Event, MemberInvited, MemberRevoked
+from mi_arena.records.events import Event, MemberInvited, MemberNamed, MemberRevoked
 from mi_arena.records.store import EventStore, Transaction
 
 MemberRole = Literal["expert", "admin"]
@@ -31,13 +31,22 @@ ENVIRONMENT = "environment"
 # INDEXED BY: without statistics SQLite might walk back over all later events instead.
 _LATEST = """
 SELECT max(seq) FROM events INDEXED BY events_by_kind
-WHERE kind IN ('member_invited', 'member_revoked')
+WHERE kind IN ('member_invited', 'member_named', 'member_revoked')
 """
 _TOKEN = re.compile(r"([a-z0-9]{1,32})\.([0-9a-f]{64})")
 
 
+Problem = Literal["bad_role", "label_too_long", "of_environment", "unknown", "revoked_already"]
+"""Why it can't be done, for pages that say it in their reader's language."""
+
+
 class AccessError(ValueError):
-    """An invitation or revocation that can't be made; the message is one line for an admin."""
+    """An invitation, a name or a revocation that can't be; the message is one line for an admin."""
+
+    def __init__(self, message: str, code: Problem = "unknown", **values: str | int):
+        super().__init__(message)
+        self.code: Problem = code
+        self.values = values
 
 
 @dataclass(frozen=True)
@@ -103,10 +112,25 @@ class Members:
                     }
                 )
             except ValidationError as error:
-                wrong = error.errors(include_input=False)[0]
-                raise AccessError(f"{wrong['loc'][0]}: {wrong['msg']}") from None
+                raise _bad(error) from None
             transaction.append(Event.of(invited, role="admin"))
         return Invite(member, invited.role, code, invited.label)
+
+    def name(self, member: str, label: str) -> str | None:
+        """Call a member so from now on; nothing for an empty label. What they are called now.
+
+        Raises ``AccessError`` for somebody unknown or an overlong label, ``NotStored`` when the
+        store failed.
+        """
+        called = " ".join(label.split()) or None
+        try:
+            named = MemberNamed.model_validate({"member": member, "label": called})
+        except ValidationError as error:
+            raise _bad(error) from None
+        with self._store.transaction() as transaction:
+            _check_known(member, transaction)
+            transaction.append(Event.of(named, role="admin"))
+        return called
 
     def revoke(self, member: str) -> None:
         """End a member's code and every sign-in made with it, from now on and for good.
@@ -117,13 +141,13 @@ class Members:
         if member == ENVIRONMENT:
             raise AccessError(
                 f"member {member} is the holder of MI_ARENA_ADMIN_CODE; "
-                "change that setting and restart the app"
+                "change that setting and restart the app",
+                "of_environment",
             )
         with self._store.transaction() as transaction:
-            if member not in _names(transaction, "member_invited"):
-                raise AccessError(f"no member {member!r}; `list` names them")
+            _check_known(member, transaction)
             if member in _names(transaction, "member_revoked"):
-                raise AccessError(f"member {member!r} is revoked already")
+                raise AccessError(f"member {member!r} is revoked already", "revoked_already")
             transaction.append(Event.of(MemberRevoked(member=member), role="admin"))
 
     def all(self) -> list[Member]:
@@ -179,10 +203,30 @@ class Members:
             assert isinstance(invited, MemberInvited)
             member = Member(invited.member, invited.role, invited.label, event.created_at)
             members[invited.member] = _Kept(member, invited.code_hash)
+        for event in self._store.events("member_named"):
+            named = event.payload
+            assert isinstance(named, MemberNamed)
+            kept = members[named.member]
+            members[named.member] = replace(kept, member=replace(kept.member, label=named.label))
         for name in _names(self._store, "member_revoked"):
             kept = members[name]
             members[name] = replace(kept, member=replace(kept.member, revoked=True))
         return members
+
+
+def _bad(error: ValidationError) -> AccessError:
+    wrong = error.errors(include_input=False)[0]
+    field = str(wrong["loc"][0])
+    code: Problem = "label_too_long" if field == "label" else "bad_role"
+    if field not in ("label", "role"):
+        code = "unknown"
+    return AccessError(f"{field}: {wrong['msg']}", code)
+
+
+def _check_known(member: str, transaction: Transaction) -> None:
+    """Raises ``AccessError`` for somebody who was never invited."""
+    if member not in _names(transaction, "member_invited"):
+        raise AccessError(f"no member {member!r}; `list` names them")
 
 
 def _names(source: EventStore | Transaction, kind: _Kind) -> set[str]:

@@ -21,7 +21,13 @@ from pathlib import Path
 
 import psutil
 
-from mi_arena.jobs.run_directory import COMMAND_NAME, begin_status, write_atomically
+from mi_arena.jobs.run_directory import (
+    COMMAND_NAME,
+    begin_status,
+    end_begun_status,
+    write_atomically,
+)
+from mi_arena.jobs.script import DONE
 from mi_arena.jobs.viewing import RunView, all_runs, is_alive, view_run
 
 SECRETS = ("MI_ARENA_SECRET", "MI_ARENA_ADMIN_CODE")
@@ -112,8 +118,9 @@ class Launcher:
                 start_new_session=True,
             )
             begin_status(folder, process.pid)
-        # Reaped when it ends, or it would stay behind as a zombie for as long as the app lives.
-        threading.Thread(target=process.wait, name=f"reap-{process.pid}", daemon=True).start()
+        threading.Thread(
+            target=_reap, args=(process, folder), name=f"reap-{process.pid}", daemon=True
+        ).start()
         found = view_run(self.root, folder)
         assert found is not None
         return found
@@ -123,6 +130,15 @@ class Launcher:
         folder = (self.root / name).resolve()
         inside = folder.is_relative_to(self.root.resolve()) and folder != self.root.resolve()
         return self.root / folder.relative_to(self.root.resolve()) if inside else None
+
+
+def _reap(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Wait for its end, or it would stay behind as a zombie for as long as the app lives.
+
+    A script that had nothing to run (a mere estimate, say) has not touched its status.
+    """
+    if process.wait() == DONE:
+        end_begun_status(folder, process.pid)
 
 
 @contextmanager

@@ -50,6 +50,14 @@ def begin_status(folder: Path, pid: int) -> None:
     write_atomically(folder / STATUS_NAME, json.dumps(status, indent=1))
 
 
+def end_begun_status(folder: Path, pid: int) -> None:
+    """Mark as done what this process has begun and its script never touched."""
+    status = json.loads((folder / STATUS_NAME).read_text(encoding="utf-8"))
+    if status["state"] == "starting" and status["pid"] == pid:
+        status["state"] = "done"
+        write_atomically(folder / STATUS_NAME, json.dumps(status, indent=1))
+
+
 class RunDirectory:
     """The writing side, used by the script itself."""
 

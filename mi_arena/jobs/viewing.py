@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import psutil
 
@@ -64,7 +64,7 @@ def view_run(root: Path, folder: Path) -> RunView | None:
         return None
     command = _json(folder / COMMAND_NAME) or {}
     said, error = status.get("state"), status.get("error")
-    state: State = said if said in get_args(State) else "failed"
+    state: State = cast(State, said) if said in get_args(State) else "failed"
     if state in ("starting", "running") and not is_alive(
         status.get("pid"), status.get("pid_started")
     ):

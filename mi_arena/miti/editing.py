@@ -47,7 +47,7 @@ class SetGoal(_Frozen):
 
 
 class SetGlobal(_Frozen):
-    """Move a global to 1-5."""
+    """Put a global at 1-5; where it stands already, that is a choice too."""
 
     do: Literal["global"] = "global"
     key: GlobalKey
@@ -114,6 +114,7 @@ class _Before(_Frozen):
     key: GlobalKey | None = None
     value: int | None = None
     volley: int | None = None
+    chosen: tuple[GlobalKey, ...] | None = None
     utterances: tuple[Utterance, ...] | None = None
     code: Code | None = None
     form: FormKind | None = None
@@ -129,6 +130,8 @@ class Sheet(_Frozen):
     form: FormKind = "full"
     change_goal: str = ""
     globals: dict[GlobalKey, int]
+    chosen: tuple[GlobalKey, ...] = ()
+    """The globals that the coder has put where they stand; the others only begin there."""
     volleys: tuple[tuple[Utterance, ...], ...]
     counts: dict[Code, int | None]
     undo: tuple[_Before, ...] = ()
@@ -166,6 +169,7 @@ class Sheet(_Frozen):
             update={
                 "change_goal": coding.change_goal or "",
                 "globals": sheet.globals | rated,
+                "chosen": tuple(rated),
                 "counts": sheet.counts | counted,
             }
         )
@@ -216,9 +220,15 @@ def _edited(sheet: Sheet, change: Edit) -> tuple[Sheet, _Before]:
             before = _Before(place="goal", goal=sheet.change_goal)
             return sheet.model_copy(update={"change_goal": change.text}), before
         case SetGlobal():
-            before = _Before(place="global", key=change.key, value=sheet.globals[change.key])
+            before = _Before(
+                place="global",
+                key=change.key,
+                value=sheet.globals[change.key],
+                chosen=sheet.chosen,
+            )
             rated = sheet.globals | {change.key: change.value}
-            return sheet.model_copy(update={"globals": rated}), before
+            chosen = tuple(dict.fromkeys((*sheet.chosen, change.key)))
+            return sheet.model_copy(update={"globals": rated, "chosen": chosen}), before
         case SetCount():
             before = _Before(place="count", code=change.code, value=sheet.counts[change.code])
             counted = sheet.counts | {change.code: change.value}
@@ -261,7 +271,8 @@ def _put_back(sheet: Sheet, before: _Before) -> Sheet:
         case "form":
             return sheet.model_copy(update={"form": before.form})
         case "global":
-            return sheet.model_copy(update={"globals": sheet.globals | {before.key: before.value}})
+            rated = sheet.globals | {before.key: before.value}
+            return sheet.model_copy(update={"globals": rated, "chosen": before.chosen or ()})
         case "count":
             return sheet.model_copy(update={"counts": sheet.counts | {before.code: before.value}})
     return _with_volley(sheet, before.volley or 0, before.utterances or ())

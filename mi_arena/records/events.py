@@ -40,9 +40,11 @@ Kind = Literal[
     "judgement",
     "withdrawn",
     "member_invited",
+    "member_named",
     "member_revoked",
     "battle_drawn",
     "dialogue_imported",
+    "import_taken_back",
     "work_assigned",
     "work_released",
     "rater_left",
@@ -264,6 +266,16 @@ class MemberInvited(Payload):
     code_hash: Sha256
 
 
+class MemberNamed(Payload):
+    """An admin calls a member something else from now on, or nothing."""
+
+    kind = "member_named"
+
+    member: Short
+    label: Short | None = None
+    """Like that of the invitation: told to admins only and never released."""
+
+
 class MemberRevoked(Payload):
     """A member's code and every sign-in made with it no longer count."""
 
@@ -304,6 +316,20 @@ class DialogueImported(Payload):
     match: Short | None = None
     topic: Short | None = None
     lang: Short
+    batch: Short | None = None
+    """The import it came with, which can be taken back; records before this was told lack it."""
+    file: Short | None = None
+    """What the imported file was called; told to admins only."""
+
+
+class ImportTakenBack(Payload):
+    """What came with an import is no longer material: it was the wrong file, say."""
+
+    kind = "import_taken_back"
+
+    batch: Short
+    dialogues: list[Short] = Field(min_length=1)
+    """All that the import held."""
 
 
 class WorkAssigned(Payload):
@@ -420,9 +446,11 @@ PAYLOADS: dict[Kind, type[Payload]] = {
         Judgement,
         Withdrawn,
         MemberInvited,
+        MemberNamed,
         MemberRevoked,
         BattleDrawn,
         DialogueImported,
+        ImportTakenBack,
         WorkAssigned,
         WorkReleased,
         RaterLeft,

@@ -24,7 +24,8 @@ from mi_arena.safety.crisis import scan
 from mi_arena.safety.help import CATEGORIES, help_for
 from mi_arena.ui.desk.rooms import own_battle_rooms
 from mi_arena.ui.desk.shell import DeskShell
-from mi_arena.ui.outcome import outcome_html, receipt_html
+from mi_arena.ui.focus import focus_on
+from mi_arena.ui.outcome import outcome_html
 from mi_arena.ui.session import Session, locale_of
 from mi_arena.ui.starters import starters
 from mi_arena.ui.texts import Lang, say
@@ -105,7 +106,9 @@ class BattlePage:
             self.submit = gr.Button(variant="primary", elem_id="submit")
         with gr.Column(visible=False, elem_id="outcome") as self.outcome_box:
             self.outcome = gr.HTML(elem_id="outcome-text")
-            self.receipt = gr.HTML(elem_id="receipt")
+            self.receipt = gr.Textbox(
+                interactive=False, buttons=["copy"], visible=False, elem_id="receipt"
+            )
             with gr.Accordion(open=False, elem_id="own") as self.own_box:
                 self.own_lead = gr.Markdown()
                 self.own = DeskShell(
@@ -144,7 +147,7 @@ class BattlePage:
             "outputs": everything,
         }
 
-        self.agree.click(self.on_agree, [self.browser], everything, **at_once)
+        agreed = self.agree.click(self.on_agree, [self.browser], everything, **at_once)
         self.topic.input(self.on_topic, [self.browser, self.topic], [self.starter], **at_once)
         self.starter.input(
             self.on_starter, [self.browser, self.topic, self.starter], [self.text], **at_once
@@ -159,11 +162,16 @@ class BattlePage:
         )
         here = [self.browser, self.painted]
         retried = self.retry.click(self.on_retry, here, everything, **at_once)
-        self.following += [said.then(**self.follow), retried.then(**self.follow)]
+        answered = said.then(**self.follow), retried.then(**self.follow)
+        self.following += answered
         self.stop.click(self.on_stop, here, everything, **at_once)
         self.restart.click(self.on_restart, here, everything, cancels=self.following, **at_once)
         self.again.click(self.on_again, [self.browser], everything, **at_once)
-        self.submit.click(self.on_judge, {*here, *form}, everything, **at_once)
+        judged = self.submit.click(self.on_judge, {*here, *form}, everything, **at_once)
+        agreed.then(js=focus_on("#topic input"))
+        for event in answered:
+            event.then(js=focus_on("#text textarea"))
+        judged.then(js=focus_on("#outcome-text h2"))
 
     # ---- handlers
 
@@ -328,7 +336,9 @@ class BattlePage:
             self.judge_box: gr.update(visible=bool(view and view.can_judge)),
             self.outcome_box: gr.update(visible=phase == "judged"),
             self.outcome: self._outcome(view, lang) if phase == "judged" else "",
-            self.receipt: receipt_html(view, lang),
+            self.receipt: gr.update(
+                value=view.receipt if view else None, visible=bool(view and view.receipt)
+            ),
             self.own.component: self.own.painted(session, shown=phase == "judged"),
         } | (self._fresh_form() if view is None else {})
 
@@ -371,6 +381,7 @@ class BattlePage:
                 choices=choices("confidence", CONFIDENCE),
             ),
             self.submit: gr.update(value=say(lang, "submit")),
+            self.receipt: gr.update(label=say(lang, "receipt"), info=say(lang, "receipt_info")),
             self.own_box: gr.update(label=say(lang, "own_open")),
             self.own_lead: say(lang, "own_lead"),
             self.again: gr.update(value=say(lang, "again")),

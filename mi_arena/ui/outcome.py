@@ -1,4 +1,4 @@
-"""What a rater is told once their judgement is stored: the reveal, the tally, the receipt."""
+"""What a rater is told once their judgement is stored: the reveal and the tally."""
 
 from __future__ import annotations
 
@@ -8,17 +8,10 @@ from collections.abc import Mapping
 from mi_arena.battles.tally import tally
 from mi_arena.battles.view import BattleView
 from mi_arena.records.store import EventStore, StoreError
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, said, say
 from mi_arena.ui.transcript import note_html
 
 log = logging.getLogger(__name__)
-
-
-def receipt_html(view: BattleView | None, lang: Lang) -> str:
-    """The code that withdraws the record."""
-    if view is None or view.receipt is None:
-        return ""
-    return note_html(say(lang, "receipt", receipt=view.receipt), "good")
 
 
 def outcome_html(
@@ -28,8 +21,9 @@ def outcome_html(
 
     Nothing of it for who must stay blind.
     """
+    title = f"<h2 tabindex=-1>{said(lang, 'outcome_title')}</h2>"
     if view.reveal is None:
-        return note_html(say(lang, "blind"), "good")
+        return title + note_html(say(lang, "blind"), "good")
     reveal = view.reveal
     other = "B" if reveal.tuned_side == "A" else "A"
     lines = [
@@ -50,12 +44,12 @@ def outcome_html(
         stands = tally(store, reveal.epoch)
     except StoreError as error:
         log.error("the tally cannot be read: %s", error)
-        return "".join(note_html(line, "good") for line in lines)
+        return title + "".join(note_html(line, "good") for line in lines)
     if stands.judgements < minimum_n:
         lines.append(say(lang, "tally_few", judgements=stands.judgements, minimum=minimum_n))
     else:
         lines.append(say(lang, "tally", **stands._asdict()))
-    return "".join(note_html(line, "good") for line in lines)
+    return title + "".join(note_html(line, "good") for line in lines)
 
 
 def _verdict(overall: str, tuned_side: str) -> str:

@@ -12,6 +12,8 @@ from mi_arena.battles.arena import Arena
 from mi_arena.ui.battle_page import BattlePage
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
+from mi_arena.ui.pipeline.data_page import DataPage
+from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.results_page import ResultsPage
 from mi_arena.ui.session import STORAGE_KEY, Session
 from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
@@ -23,7 +25,13 @@ STYLES = [Path(__file__).with_name("style.css"), Path(__file__).with_name("desk"
 SET_LANGUAGE = "(lang) => { document.documentElement.lang = lang === 'en' ? 'en' : 'zh-CN'; }"
 
 
-def build(arena: Arena, identities: Identities, workspace: Workspace, minimum_n: int) -> gr.Blocks:
+def build(
+    arena: Arena,
+    identities: Identities,
+    workspace: Workspace,
+    tools: PipelineTools,
+    minimum_n: int,
+) -> gr.Blocks:
     """The app; a caller launches it with ``launch_options``."""
     with gr.Blocks(title="MI Arena", analytics_enabled=False) as app:
         browser = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
@@ -31,13 +39,16 @@ def build(arena: Arena, identities: Identities, workspace: Workspace, minimum_n:
         with gr.Row(elem_id="head"):
             heading = gr.Markdown(elem_id="heading")
             switch = gr.Button(elem_id="switch", size="sm", scale=0, min_width=90)
-        with gr.Tabs(elem_id="tabs"):
+        # What Gradio would put behind its dots on a phone is not found.
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("对话", id="battle") as battle_tab:
                 battle = BattlePage(arena, identities, workspace, minimum_n, browser)
             with gr.Tab("专家工作台", id="workspace", visible=False) as workspace_tab:
                 desk = DeskShell(
                     identities, workspace_rooms(workspace, identities.members), "workspace", "home"
                 )
+            with gr.Tab("数据", id="data", visible=False) as data_tab:
+                data = DataPage(tools, identities, browser)
             with gr.Tab("结果", id="results") as results_tab:
                 pairs = {pair.id: pair for pair in arena.served_pairs()}
                 results = ResultsPage(arena.store, pairs, minimum_n, browser)
@@ -50,18 +61,20 @@ def build(arena: Arena, identities: Identities, workspace: Workspace, minimum_n:
                     identities,
                     browser,
                     lambda session, request: members_part(session) | battle.paint(session, request),
-                    [workspace_tab, desk.component, *battle.outputs()],
+                    [workspace_tab, data_tab, desk.component, *battle.outputs()],
                 )
 
         tabs = {
-            battle_tab: "tab_battle", workspace_tab: "tab_workspace", results_tab: "tab_results",
-            withdraw_tab: "tab_withdraw", about_tab: "tab_about",
+            battle_tab: "tab_battle", workspace_tab: "tab_workspace", data_tab: "tab_data",
+            results_tab: "tab_results", withdraw_tab: "tab_withdraw", about_tab: "tab_about",
         }  # fmt: skip
 
         def members_part(session: Session) -> dict[Any, Any]:
-            """The workspace for members alone; what it shows is asked for by every call anew."""
-            member = session.identity(identities).member is not None
+            """The tabs of members; what they show is asked for by every call anew."""
+            who = session.identity(identities)
+            member, admin = who.member is not None, who.role == "admin"
             return {
+                data_tab: gr.update(visible=admin, label=say(session.lang, "tab_data")),
                 workspace_tab: gr.update(visible=member, label=say(session.lang, "tab_workspace")),
                 desk.component: desk.painted(session, shown=member),
             }
@@ -78,6 +91,7 @@ def build(arena: Arena, identities: Identities, workspace: Workspace, minimum_n:
                 **{tab: gr.update(label=say(lang, key)) for tab, key in tabs.items()},
                 **members_part(session),
                 **battle.words(session),
+                **data.words(session),
                 **results.words(session),
                 **withdraw.words(session),
                 **expert.words(session),
@@ -105,6 +119,7 @@ def build(arena: Arena, identities: Identities, workspace: Workspace, minimum_n:
                     *tabs,
                     desk.component,
                     *battle.outputs(),
+                    *data.outputs(),
                     *results.outputs(),
                     *withdraw.outputs(),
                     *expert.outputs(),
@@ -113,6 +128,7 @@ def build(arena: Arena, identities: Identities, workspace: Workspace, minimum_n:
         )
         # Results are looked at after a judgement as a rule: never show those of a minute ago.
         results_tab.select(**results.refreshed)
+        data_tab.select(**data.opened)
         loaded = app.load(on_load, [browser], everything, **AT_ONCE).then(**battle.follow)
         battle.following.append(loaded)
         switch.click(

@@ -119,6 +119,9 @@ class ResultsPage:
         if table.role == "expert" and not closed:
             # Experts get no reveal before the epoch closes, and a share that moved would be one.
             return self._nothing(chooser, say(lang, "experts_later")) | {self.counts: counts}
+        if table.judgements < table.minimum:
+            why = say(lang, "withheld", minimum=table.minimum)
+            return self._nothing(chooser, why) | {self.counts: counts}
         shares = [(name, getattr(table, name)) for name in MEASURES]
         drawn = [(name, share) for name, share in shares if share.value is not None]
         return {
@@ -128,7 +131,7 @@ class ResultsPage:
             self.plot: gr.update(
                 value=_figure(drawn, lang) if drawn else None, visible=bool(drawn)
             ),
-            self.table: _table(shares, table, lang),
+            self.table: _table(shares, lang),
         }
 
     def words(self, session: Session) -> dict[Any, Any]:
@@ -180,16 +183,15 @@ def _counts(table: ResultsTable, lang: Lang, closed: bool) -> str:
     return note_html(judged, "plain") + note_html(left, "plain")
 
 
-def _table(shares: list[tuple[str, Interval]], table: ResultsTable, lang: Lang) -> str:
+def _table(shares: list[tuple[str, Interval]], lang: Lang) -> str:
     heads = ("measure", "value", "interval", "counted", "method")
     head = "".join(f"<th scope='col'>{escape(say(lang, name))}</th>" for name in heads)
     rows = ""
     for name, share in shares:
         cells = [f"<th scope='row'>{escape(say(lang, 'm_' + name))}</th>"]
         if share.value is None:
-            few = table.judgements < table.minimum
-            why = say(lang, "withheld", minimum=table.minimum) if few else say(lang, "undefined")
-            cells.append(f"<td colspan='4' class='withheld'>{escape(why)}</td>")
+            why = escape(say(lang, "undefined"))
+            cells.append(f"<td colspan='4' class='withheld'>{why}</td>")
         else:
             interval = "–" if share.low is None else f"{share.low:.0%} – {share.high:.0%}"
             cells += [

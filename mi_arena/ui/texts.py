@@ -13,7 +13,7 @@ Lang = Literal["zh", "en"]
 LANGS: tuple[Lang, Lang] = ("zh", "en")
 
 
-FILES = ("texts.yaml", "texts_workspace.yaml")
+FILES = ("texts.yaml", "texts_workspace.yaml", "texts_pipeline.yaml")
 
 
 @cache
@@ -39,6 +39,11 @@ def say(lang: Lang, key: str, **values: object) -> str:
 def said(lang: Lang, key: str, **values: object) -> str:
     """The same as HTML text."""
     return escape(say(lang, key, **values))
+
+
+def sentences(lang: Lang, *several: str) -> str:
+    """Sentences one after the other; English ones want a blank between them."""
+    return (" " if lang == "en" else "").join(several)
 
 
 def browser_language(accept_language: str) -> Lang:

@@ -8,7 +8,7 @@ from html import escape
 from mi_arena.battles.state import SIDES
 from mi_arena.battles.view import BattleView, ReplyView, RoundView
 from mi_arena.safety.help import HelpLine
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, say, sentences
 
 
 def rounds_html(rounds: Iterable[RoundView], lang: Lang) -> str:
@@ -28,18 +28,13 @@ def status_text(view: BattleView | None, rounds_to_judge: int, lang: Lang) -> st
         case "answering":
             return say(lang, "answering")
         case "open" if view.can_judge:
-            return _sentences(lang, say(lang, "answered"), say(lang, "may_judge"))
+            return sentences(lang, say(lang, "answered"), say(lang, "may_judge"))
         case "open" if view.complete_rounds:
             left = rounds_to_judge - view.complete_rounds
-            return _sentences(lang, say(lang, "answered"), say(lang, "more_rounds", rounds=left))
+            return sentences(lang, say(lang, "answered"), say(lang, "more_rounds", rounds=left))
         case "interrupted" | "unsaved" | "ended":
             return say(lang, view.phase)
     return ""
-
-
-def _sentences(lang: Lang, *sentences: str) -> str:
-    """Sentences one after the other; English ones want a blank between them."""
-    return (" " if lang == "en" else "").join(sentences)
 
 
 def crisis_html(lines: Iterable[HelpLine], lang: Lang) -> str:

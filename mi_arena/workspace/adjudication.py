@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mi_arena.access.identity import Identity
 from mi_arena.battles.refusal import Refused
-from mi_arena.dialogue import Message
+from mi_arena.dialogue import Message, turns
 from mi_arena.miti.alignment import AlignedVolley, NotAligned, align
 from mi_arena.miti.coding import Coding, Utterance
 from mi_arena.miti.editing import Sheet
@@ -84,6 +84,7 @@ class Adjudication:
             source={"source": "adjudicated", "dialogue": dialogue},
             epoch=books.dialogues[dialogue].epoch,
             begin=_agreed(compared),
+            to_choose=compared.differing_globals,
         )
 
     def _compared(self, books: Books, dialogue: str) -> Compared:
@@ -126,19 +127,21 @@ def _aligned(codings: Sequence[Coding]) -> tuple[AlignedVolley, ...] | None:
         return None
 
 
-def _agreed(compared: Compared) -> Sheet | None:
+def _agreed(compared: Compared) -> Sheet:
     """A sheet that says already what all coders said, and leaves open what they differ on."""
     if compared.volleys is None:
-        return None
-    sheet = Sheet.of(
-        [
+        said = [text for role, text in turns(compared.messages) if role == "counselor"]
+        sheet = Sheet.blank(said)
+    else:
+        sheet = Sheet.of(
             [
-                Utterance(text=segment.text, code=segment.codes[0] if segment.agree else None)
-                for segment in volley.segments
+                [
+                    Utterance(text=segment.text, code=segment.codes[0] if segment.agree else None)
+                    for segment in volley.segments
+                ]
+                for volley in compared.volleys
             ]
-            for volley in compared.volleys
-        ]
-    )
+        )
     first = compared.codings[0]
     alike = {
         key: int(value)

@@ -15,6 +15,7 @@ from mi_arena.dialogue import Message, turns
 from mi_arena.miti.check import violations
 from mi_arena.miti.coding import Coding
 from mi_arena.miti.editing import BadChange, FormKind, Merge, SetForm, Sheet, Split, read_change
+from mi_arena.miti.items import GlobalKey
 from mi_arena.records.events import CodingSubmitted, Event, Role, Side
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
 from mi_arena.safety.limits import RateLimiter
@@ -49,6 +50,8 @@ class Job:
     """What the sheet is before the first change; ``None``: cut by punctuation, nothing coded."""
     can_cut: bool = True
     can_choose_form: bool = True
+    to_choose: tuple[GlobalKey, ...] = ()
+    """Globals that can't be handed in where they happen to begin."""
 
     @property
     def volleys(self) -> list[str]:
@@ -65,6 +68,11 @@ class Desk:
     """How often it was handed in."""
     changed: bool
     """Whether the sheet says something else than what was handed in last."""
+
+    @property
+    def unchosen(self) -> tuple[GlobalKey, ...]:
+        """The globals that are still to be chosen before the sheet can be handed in."""
+        return tuple(key for key in self.job.to_choose if key not in self.sheet.chosen)
 
 
 class Desks:
@@ -105,8 +113,9 @@ class Desks:
     ) -> Desk:
         """Hand the sheet in as the next revision; stored when this returns.
 
-        Raises ``Refused``: ``overtaken`` by another device, ``no_goal``, ``unsure`` when there is
-        something to look at again and the rater has not said that they did, ``unchanged``.
+        Raises ``Refused``: ``overtaken`` by another device, ``no_goal``, ``unchosen`` globals,
+        ``unsure`` when there is something to look at again and the rater has not said that they
+        did, ``unchanged``.
         """
         desk = self.open(job)
         check_ready(desk, version, sure=sure)
@@ -164,6 +173,8 @@ def check_ready(desk: Desk, version: object, *, sure: bool) -> None:
         raise Refused("overtaken")
     if not sheet.change_goal.strip():
         raise Refused("no_goal")
+    if desk.unchosen:
+        raise Refused("unchosen", n=len(desk.unchosen))
     if not sure and (to_see := look_again(sheet)):
         raise Refused("unsure", **to_see)
 

@@ -20,6 +20,7 @@ from mi_arena.records.events import (
     CodingSubmitted,
     DialogueImported,
     Event,
+    ImportTakenBack,
     Kind,
     MatchJudged,
     PracticeBarSet,
@@ -38,6 +39,7 @@ Task = Literal["coding", "match"]
 _KINDS: tuple[Kind, ...] = (
     "battle_drawn",
     "dialogue_imported",
+    "import_taken_back",
     "work_assigned",
     "work_released",
     "rater_left",
@@ -68,6 +70,20 @@ class Material:
     """Of an imported dialogue; what was said in a battle stays in the battle's events."""
 
 
+EARLIER = "earlier"
+"""The batch of what was imported before imports had ids."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """The dialogues that came with one file."""
+
+    batch: str
+    at: datetime
+    file: str | None
+    dialogues: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Assignment:
     """One piece of work of one rater."""
@@ -95,6 +111,10 @@ class Books:
     dialogues: dict[str, Material] = field(default_factory=dict)
     matches: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The dialogues of each match."""
+    imports: dict[str, Import] = field(default_factory=dict)
+    """By batch; those that were taken back are gone."""
+    taken_back: frozenset[str] = frozenset()
+    """Dialogues of imports that were taken back: their ids are not used again."""
     assignments: dict[str, Assignment] = field(default_factory=dict)
     """Those that stand: released ones are gone."""
     codings: dict[str, tuple[Handed, ...]] = field(default_factory=dict)
@@ -125,6 +145,15 @@ class Books:
             if key not in found or found[key].at <= last.at:
                 found[key] = last
         return list(found.values())
+
+    def handed_of(self, batch: Import) -> tuple[int, int]:
+        """How many codings and verdicts there are of what an import brought."""
+        codings = sum(c[-1].told.dialogue in batch.dialogues for c in self.codings.values())
+        verdicts = sum(
+            any(self.dialogues[d].match == judged.match for d in batch.dialogues)
+            for judged, _ in self.verdicts.values()
+        )
+        return codings, verdicts
 
     def opponents(self, match: str) -> tuple[str, str] | None:
         """The two dialogues of a match; ``None`` for one that can't be judged."""
@@ -183,6 +212,7 @@ class _Growing:
             books,
             dialogues=dict(books.dialogues),
             matches=dict(books.matches),
+            imports=dict(books.imports),
             assignments=dict(books.assignments),
             codings=dict(books.codings),
             verdicts=dict(books.verdicts),
@@ -205,6 +235,9 @@ class _Growing:
                         messages=tuple(payload.messages),
                     )
                 )
+                self._import(payload, event.created_at)
+            case ImportTakenBack():
+                self._take_back(payload)
             case WorkAssigned():
                 books.assignments[payload.assignment] = Assignment(
                     payload.assignment, payload.task, payload.target, rater
@@ -233,6 +266,23 @@ class _Growing:
         for side, dialogue in sorted(drawn.dialogues.items()):
             self._material(material_of_battle(started, side, dialogue, drawn.match))
 
+    def _import(self, imported: DialogueImported, at: datetime) -> None:
+        batch, imports = imported.batch or EARLIER, self.books.imports
+        first = imports.get(batch) or Import(batch, at, imported.file, ())
+        imports[batch] = replace(first, dialogues=(*first.dialogues, imported.dialogue))
+
+    def _take_back(self, taken: ImportTakenBack) -> None:
+        books = self.books
+        books.imports.pop(taken.batch, None)
+        for dialogue in taken.dialogues:
+            material = books.dialogues.pop(dialogue, None)
+            if material is not None and material.match is not None:
+                others = tuple(d for d in books.matches[material.match] if d != dialogue)
+                books.matches[material.match] = others
+                if not others:
+                    del books.matches[material.match]
+        self.books = replace(books, taken_back=books.taken_back | set(taken.dialogues))
+
     def _material(self, material: Material) -> None:
         books = self.books
         books.dialogues[material.dialogue] = material
@@ -244,6 +294,8 @@ class _Growing:
 def _without(books: Books, gone: frozenset[str]) -> Books:
     """The books without the battles that no longer count, and all that hangs on them."""
     lost = {d for d, material in books.dialogues.items() if material.battle in gone}
+    # Somebody may have handed one in at the very moment in which it was taken back.
+    lost |= books.taken_back
     lost |= {
         handed[-1].told.dialogue
         for handed in books.codings.values()
@@ -268,5 +320,9 @@ def _without(books: Books, gone: frozenset[str]) -> Books:
             for c, revisions in books.codings.items()
             if revisions[-1].told.dialogue not in lost
         },
-        verdicts={a: v for a, v in books.verdicts.items() if v[0].match not in lost_matches},
+        verdicts={
+            a: v
+            for a, v in books.verdicts.items()
+            if v[0].match not in lost_matches and v[0].a_dialogue not in lost
+        },
     )

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from mi_arena.access.identity import Identity
 from mi_arena.access.keyed import Keyed
 from mi_arena.battles.form import FORM_VERSION, REASON_LIMIT, Answers
 from mi_arena.battles.refusal import Refused
 from mi_arena.dialogue import Message
+from mi_arena.records.drafts import Draft, Drafts, Overtaken
 from mi_arena.records.events import Event, MatchJudged, Side
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
 from mi_arena.safety.text import BadText, clean
 from mi_arena.workspace.assignments import Assignments
 from mi_arena.workspace.ledger import Books, Ledger
 from mi_arena.workspace.material import MaterialStore
+
+LONGEST_DRAFT = 20_000
+"""Characters of a form that is kept while it is filled; far more than ours can hold."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,10 @@ class MatchView:
     sides: dict[Side, tuple[Message, ...]]
     verdict: Answers | None
     """What this rater said, once they did; what it was about is never revealed here."""
+    draft: Mapping[str, str] = field(default_factory=dict)
+    """The form as far as it was filled: values by the names of its fields."""
+    version: int = 0
+    """Of the draft; whoever saves the next one must know it."""
 
 
 class Matches:
@@ -36,16 +47,18 @@ class Matches:
         ledger: Ledger,
         material: MaterialStore,
         assignments: Assignments,
+        drafts: Drafts,
         keyed: Keyed,
     ):
         self._store, self._ledger, self._material = store, ledger, material
-        self._assignments, self._keyed = assignments, keyed
+        self._assignments, self._drafts, self._keyed = assignments, drafts, keyed
 
     def open(self, who: Identity, assignment: str) -> MatchView:
         """The match of an assignment. Raises ``Refused``."""
         books = self._ledger.now()
         self._assignments.work(books, who, assignment, "match")
         judged = books.verdicts.get(assignment)
+        draft = None if judged else self._drafts.get(who.rater, assignment)
         return MatchView(
             assignment,
             {
@@ -53,7 +66,43 @@ class Matches:
                 for side, dialogue in self._sides(books, who, assignment).items()
             },
             _answers(judged[0]) if judged else None,
+            _filled(draft) if draft else {},
+            draft.version if draft else 0,
         )
+
+    def keep(
+        self, who: Identity, assignment: str, version: object, filled: Mapping[str, str]
+    ) -> int:
+        """Save the form as far as it is filled; the draft's version from now on.
+
+        Raises ``Refused``: ``overtaken`` when the page did not show the latest one,
+        ``judged_already``, ``not_saved``.
+        """
+        books = self._ledger.now()
+        self._assignments.work(books, who, assignment, "match")
+        if assignment in books.verdicts:
+            raise Refused("judged_already")
+        body = json.dumps(dict(filled), ensure_ascii=False)
+        if len(body) > LONGEST_DRAFT:
+            raise Refused("too_long", limit=LONGEST_DRAFT, length=len(body))
+        draft = self._drafts.get(who.rater, assignment)
+        if draft is not None and draft.body == body:
+            return draft.version  # sent again, as the answer was lost on its way
+        stands = draft.version if draft else 0
+        if version != stands:
+            raise Refused("overtaken")
+        try:
+            self._drafts.put(
+                who.rater,
+                assignment,
+                Draft(stands + 1, body),
+                replaces=draft.version if draft else None,
+            )
+        except Overtaken:
+            raise Refused("overtaken") from None
+        except NotStored:
+            raise Refused("not_saved") from None
+        return stands + 1
 
     def judge(self, who: Identity, assignment: str, answers: Answers) -> None:
         """Store the verdict; it stands once and for all. Raises ``Refused``."""
@@ -83,6 +132,9 @@ class Matches:
             raise Refused("judged_already") from None
         except NotStored:
             raise Refused("not_saved") from None
+        # The verdict is stored: a draft that stays behind is never shown again.
+        with suppress(NotStored):
+            self._drafts.drop(who.rater, assignment)
 
     def _sides(self, books: Books, who: Identity, assignment: str) -> dict[Side, str]:
         """Which dialogue stands on which side: by a keyed hash, so each rater has their own.
@@ -97,6 +149,17 @@ class Matches:
         if int(self._keyed("sides", f"{match}:{who.rater}")[:8], 16) % 2:
             first, second = second, first
         return {"A": first, "B": second}
+
+
+def _filled(draft: Draft) -> dict[str, str]:
+    try:
+        filled = json.loads(draft.body)
+    except ValueError:
+        filled = None
+    if not isinstance(filled, dict):
+        # Written by a newer MI Arena, or damaged: never overwritten in silence.
+        raise Refused("damaged_draft")
+    return {str(name): str(value) for name, value in filled.items()}
 
 
 def _answers(judged: MatchJudged) -> Answers:

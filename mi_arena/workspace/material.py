@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -14,12 +16,21 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.battles.state import SIDES, BattleState, replay
 from mi_arena.dialogue import Dialogue, Message
 from mi_arena.engine.protocol import Arm
-from mi_arena.records.events import BattleDrawn, DialogueImported, Event, Judgement, Side
+from mi_arena.records.events import (
+    BattleDrawn,
+    DialogueImported,
+    Event,
+    ImportTakenBack,
+    Judgement,
+    Side,
+    WorkReleased,
+)
 from mi_arena.records.store import EventStore, NotStored
 from mi_arena.safety.crisis import scan
-from mi_arena.workspace.ledger import Books, Ledger, Material, material_of_battle
+from mi_arena.workspace.ledger import Books, Import, Ledger, Material, material_of_battle
 
 ID_LENGTH = 16
+FILE_NAME_LENGTH = 200
 KEPT_IN_MEMORY = 512
 """Dialogues of battles whose texts are kept ready."""
 _WHERE = {
@@ -31,8 +42,30 @@ _WHERE = {
 """Where a field stands in a file, if not under its own name."""
 
 
+Problem = Literal[
+    "not_utf8",
+    "nothing_there",
+    "not_json",
+    "missing_field",
+    "bad_role",
+    "bad_system",
+    "bad_field",
+    "silent",
+    "no_system",
+    "same_system",
+    "two_pairs",
+    "being_judged",
+]
+"""What is wrong with a file, for pages that say it in their reader's language."""
+
+
 class BadImport(ValueError):
     """A file that can't be imported; one line with its place. Nothing was imported."""
+
+    def __init__(self, problem: Problem, place: str, message: str, **values: str):
+        super().__init__(f"{place}: {message}")
+        self.problem: Problem = problem
+        self.values = {"place": place, **values}
 
 
 @dataclass(frozen=True)
@@ -46,8 +79,17 @@ class Imported:
     """Left out: the client shows a sign of danger."""
 
 
+@dataclass(frozen=True)
+class ImportStanding:
+    """An import, and how much has been handed in of what it brought."""
+
+    batch: Import
+    codings: int
+    verdicts: int
+
+
 class MaterialStore:
-    """Adds material, and says what was said."""
+    """Adds material, takes it back, and says what was said."""
 
     def __init__(self, store: EventStore, ledger: Ledger, keyed: Keyed):
         self._store, self._ledger, self._keyed = store, ledger, keyed
@@ -111,19 +153,23 @@ class MaterialStore:
         ``meta.topic``. Raises ``BadImport``, or ``Refused`` where nothing could be stored.
         """
         if "\ufffd" in text:
-            raise BadImport(f"{name}: is not UTF-8 text; save it as UTF-8 and import it again")
+            raise BadImport(
+                "not_utf8", name, "is not UTF-8 text; save it as UTF-8 and import it again"
+            )
         new: dict[str, tuple[str, DialogueImported]] = {}
         in_danger = read = 0
+        batch, taken_back = secrets.token_hex(8), self._ledger.now().taken_back
         for place, dialogue in _lines(text, name):
             read += 1
-            imported = self._imported(dialogue, place)
+            imported = self._imported(dialogue, place, taken_back).model_copy(
+                update={"batch": batch, "file": name[:FILE_NAME_LENGTH] or None}
+            )
             if any(m.role == "client" and scan(m.content) for m in imported.messages):
                 in_danger += 1
             else:
                 new[imported.dialogue] = place, imported
         if not read:
-            raise BadImport(f"{name}: there is no dialogue in it")
-        self._ledger.now()  # the long reading, before others have to wait
+            raise BadImport("nothing_there", name, "there is no dialogue in it")
         try:
             with self._store.transaction() as transaction:
                 # Nobody imports into these matches or hands them out between look and append.
@@ -135,7 +181,47 @@ class MaterialStore:
             raise Refused("not_saved") from None
         return Imported(new=len(fresh), known=read - len(fresh) - in_danger, in_danger=in_danger)
 
-    def _imported(self, dialogue: Dialogue, place: str) -> DialogueImported:
+    def imports(self) -> list[ImportStanding]:
+        """What was imported and not taken back, the latest first."""
+        books = self._ledger.now()
+        return [
+            ImportStanding(batch, *books.handed_of(batch))
+            for batch in reversed(books.imports.values())
+        ]
+
+    def take_back(self, batch: str) -> Import:
+        """Take an import out of the material, with the work on it that is still open.
+
+        Its matches may be imported again. Raises ``Refused``: ``no_import``, ``import_used`` as
+        soon as anything of it was coded or judged, ``not_saved``.
+        """
+        self._ledger.now()  # the long reading, before others have to wait
+        try:
+            with self._store.transaction() as transaction:
+                books = self._ledger.now()
+                taken = books.imports.get(batch)
+                if taken is None:
+                    raise Refused("no_import")
+                codings, verdicts = books.handed_of(taken)
+                if codings or verdicts:
+                    raise Refused("import_used", codings=codings, verdicts=verdicts)
+                gone: set[str | None] = {books.dialogues[d].match for d in taken.dialogues}
+                gone |= set(taken.dialogues)
+                # Released one by one: a match that is imported again must not find its old raters.
+                transaction.append_all(
+                    Event.of(WorkReleased(assignment=a.id), role="admin", rater=a.rater)
+                    for a in books.assignments.values()
+                    if a.target in gone
+                )
+                told = ImportTakenBack(batch=batch, dialogues=list(taken.dialogues))
+                transaction.append(Event.of(told, role="admin"))
+        except NotStored:
+            raise Refused("not_saved") from None
+        return taken
+
+    def _imported(
+        self, dialogue: Dialogue, place: str, taken_back: frozenset[str]
+    ) -> DialogueImported:
         meta, extra = dialogue.meta, dialogue.model_extra or {}
         said = [
             Message(role=m.role, content=m.content) for m in dialogue.messages if m.role != "system"
@@ -143,12 +229,13 @@ class MaterialStore:
         while said and said[-1].role == "client":
             said.pop()
         if not any(m.role == "counselor" and m.content.strip() for m in said):
-            raise BadImport(f"{place}: the counselor says nothing; there is nothing to code")
+            raise BadImport("silent", place, "the counselor says nothing; there is nothing to code")
         match = meta.get("match_id")
         if "system" not in meta:
             raise BadImport(
-                f"{place}: meta.system is missing; give base, base_prompted, tuned, reference or "
-                "remote:NAME"
+                "no_system",
+                place,
+                "meta.system is missing; give base, base_prompted, tuned, reference or remote:NAME",
             )
         system, pair = meta["system"], str(meta.get("pair") or "none")
         match = match and self._keyed("match", f"imported:{match}")[:ID_LENGTH]
@@ -164,12 +251,18 @@ class MaterialStore:
         identity = json.dumps([dialogue.id, plain, system, pair, match], ensure_ascii=False)
         try:
             return DialogueImported.model_validate(
-                {"dialogue": self._keyed("dialogue", identity)[:ID_LENGTH], **told}
+                {"dialogue": self._new_id(identity, taken_back), **told}
             )
         except ValidationError as error:
-            wrong = error.errors(include_input=False)[0]
-            field = ".".join(str(part) for part in wrong["loc"])
-            raise BadImport(f"{place}: {_WHERE.get(field, field)}: {wrong['msg']}") from None
+            raise _bad_field(error, place) from None
+
+    def _new_id(self, identity: str, taken_back: frozenset[str]) -> str:
+        """The id of an imported dialogue; another one each time after it was taken back."""
+        named, times = identity, 0
+        while (id_ := self._keyed("dialogue", named)[:ID_LENGTH]) in taken_back:
+            times += 1
+            named = f"{identity}:{times}"
+        return id_
 
     def _ended_badly(self) -> Iterable[Event]:
         return self._store.events(("withdrawn", "battle_flagged"))
@@ -192,9 +285,25 @@ def _lines(text: str, name: str) -> Iterable[tuple[str, Dialogue]]:
         try:
             yield place, Dialogue.model_validate_json(line)
         except ValidationError as error:
-            wrong = error.errors(include_input=False)[0]
-            field = ".".join(str(part) for part in wrong["loc"]) or "the line"
-            raise BadImport(f"{place}: {field}: {wrong['msg']}") from None
+            raise _bad_field(error, place) from None
+
+
+def _bad_field(error: ValidationError, place: str) -> BadImport:
+    """The first thing that is wrong with a line, named by its place in the file."""
+    wrong = error.errors(include_input=False)[0]
+    field = ".".join(str(part) for part in wrong["loc"])
+    field = _WHERE.get(field, field)
+    message = f"{field or 'the line'}: {wrong['msg']}"
+    if not field:
+        return BadImport("not_json", place, message)
+    problem: Problem = "bad_field"
+    if wrong["type"] == "missing":
+        problem = "missing_field"
+    elif field == "meta.system":
+        problem = "bad_system"
+    elif field.endswith(".role"):
+        problem = "bad_role"
+    return BadImport(problem, place, message, field=field)
 
 
 def _check_matches(fresh: Iterable[tuple[str, DialogueImported]], books: Books) -> None:
@@ -211,16 +320,25 @@ def _check_matches(fresh: Iterable[tuple[str, DialogueImported]], books: Books) 
         others = seen.setdefault(one.match, [])
         if any(one.system == system for _, system in others):
             raise BadImport(
-                f"{place}: one match_id holds two dialogues of {one.system}; "
-                "give each match its own match_id"
+                "same_system",
+                place,
+                f"one match_id holds two dialogues of {one.system}; "
+                "give each match its own match_id",
+                system=one.system,
             )
         if any(one.pair != pair for pair, _ in others):
             raise BadImport(
-                f"{place}: one match_id holds dialogues of the pairs {others[0][0]} and {one.pair}"
+                "two_pairs",
+                place,
+                f"one match_id holds dialogues of the pairs {others[0][0]} and {one.pair}",
+                one=others[0][0],
+                other=one.pair,
             )
         if one.match in judged:
             raise BadImport(
-                f"{place}: the match of this match_id is being judged and takes no third "
-                "dialogue; give it another match_id"
+                "being_judged",
+                place,
+                "the match of this match_id is being judged and takes no third dialogue; "
+                "give it another match_id",
             )
         others.append((one.pair, one.system))

@@ -1,4 +1,4 @@
-"""The readable part of a report, in Markdown: what was measured and how, then a section a group.
+"""The readable part of a report, in Markdown: a section a group, then what was measured and how.
 
 Results in, text out. Knows the names of the plots, not how they are drawn or where files lie.
 """
@@ -42,6 +42,10 @@ from mi_arena.workspace.report_words import (
 )
 
 UNDEFINED = "–"
+_LEAD = (
+    "n counts dialogues, in paired differences matches, in preferences verdicts; brackets hold "
+    "95 % intervals. What was measured, how, and what to beware of stands at the end."
+)
 _MARKUP = re.compile(r"[\\`*\[\]<>&~#]|(?<![^\W_])_|_(?![^\W_])")
 """An underscore within a word is none."""
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -62,16 +66,13 @@ def report_markdown(
 
     ``facts`` are lines of the caller's own, such as when and from what the report was made.
     """
-    blocks = ["# MITI results"]
-    if facts:
-        blocks.append(_list(_plain(fact) for fact in facts))
+    blocks = ["# MITI results", _LEAD]
     if not results.groups:
         blocks.append("There are no codings: no item of the MITI is measured.")
-    else:
-        blocks += _how(results)
     for group, own in zip(results.groups, figures, strict=True):
         blocks += _section(group, own)
     blocks += _matches(matches)
+    blocks += _how(results, facts)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -96,7 +97,10 @@ class _Reasons:
         return ["### Why values are missing", "\n".join(lines)]
 
 
-def _how(results: MitiResults) -> list[str]:
+def _how(results: MitiResults, facts: Sequence[str]) -> list[str]:
+    made = [*map(_plain, facts), f"Made by mi_arena {__version__}, numpy {np.__version__}."]
+    if not results.groups:
+        return ["## What it was made from", _list(made)]
     codings: dict[str, int] = {}
     for group in results.groups:
         what = f"{SOURCE_TITLES[group.source]}: {SOURCE_MEANINGS[group.source]}"
@@ -105,7 +109,7 @@ def _how(results: MitiResults) -> list[str]:
         "Instrument: MITI 4.2.1. " + items().citation,
         *(f"{what}; n = {number}." for what, number in codings.items()),
         "Kinds of coding, pairs and epochs are never counted together: each has its own section.",
-        f"Made by mi_arena {__version__}, numpy {np.__version__}.",
+        *made,
     ]
     methods = [
         "Items are averaged over the raters of a dialogue first; a value that is undefined or "

@@ -29,7 +29,7 @@ class Workspace:
         self.practice = Practice(store, self.ledger, self.desks)
         self.own = OwnBattles(store, self.material, identities)
         self.assignments = Assignments(store, self.ledger, self.material, sheets, identities)
-        self.matches = Matches(store, self.ledger, self.material, self.assignments, keyed)
+        self.matches = Matches(store, self.ledger, self.material, self.assignments, drafts, keyed)
         self.adjudication = Adjudication(self.ledger, self.material)
 
     def close(self) -> None:

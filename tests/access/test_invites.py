@@ -78,6 +78,29 @@ def test_revoking_ends_code_and_sign_in_at_once(identities: Identities, members:
     assert after.role == "expert" and after.rater != before.rater
 
 
+def test_a_member_can_be_named_later_and_anew(store: EventStore, members: Members) -> None:
+    invite, other = members.invite("expert"), members.invite("expert", "Bo")
+    session = members.token(invite.member)
+    assert members.name(invite.member, "  Dr.\nAda ") == "Dr. Ada"
+    assert [member.label for member in members.all()] == ["Dr. Ada", "Bo"]
+    assert members.name(other.member, " ") is None
+    assert [member.label for member in members.all()] == ["Dr. Ada", None]
+    # Nothing else changes, and a revoked member can be named too.
+    assert members.holder(session or "") == members.all()[0]
+    members.revoke(invite.member)
+    members.name(invite.member, "Ada")
+    assert members.all()[0].revoked and members.all()[0].label == "Ada"
+    for member, label, code in (
+        ("00000000", "x", "unknown"),
+        ("", "x", "unknown"),
+        (invite.member, "a" * 201, "label_too_long"),
+    ):
+        with pytest.raises(AccessError) as raised:
+            members.name(member, label)
+        assert raised.value.code == code and "\n" not in str(raised.value)
+    assert store.count("member_named") == 3
+
+
 @pytest.mark.parametrize("unknown", ["", "00000000", "environment", "no such", "public"])
 def test_only_a_known_member_can_be_revoked(
     store: EventStore, members: Members, unknown: str

@@ -28,6 +28,9 @@ mode = sys.argv[2]
 if mode == "refuse":
     print("slow_script: the file is empty; name another", file=sys.stderr)
     sys.exit(2)
+if mode == "estimate":
+    print("about 3 USD")
+    sys.exit(0)
 run.start({"mode": mode}, total=3)
 signal.signal(signal.SIGTERM, lambda *_: (run.end("stopped"), sys.exit(3)))
 done = Path(sys.argv[1]) / "done"
@@ -85,6 +88,12 @@ def test_a_refusal_before_it_begins_is_the_runs_error(launcher: Launcher) -> Non
     run = launcher.view(begun.name)
     assert run.state == "failed"
     assert run.error == "slow_script: the file is empty; name another"
+
+
+def test_what_has_nothing_to_run_is_done(launcher: Launcher) -> None:
+    begun = start(launcher, "estimate")
+    until(lambda: launcher.view(begun.name).state == "done")
+    assert log_tail(begun.path) == ["about 3 USD"]
 
 
 def test_stop_and_resume(launcher: Launcher) -> None:

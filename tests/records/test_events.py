@@ -98,6 +98,7 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
         "label": "王医生",
         "code_hash": "d" * 64,
     },
+    "member_named": {"member": "0a1b2c3d", "label": "李医生"},
     "member_revoked": {"member": "0a1b2c3d"},
     "battle_drawn": {"battle": "b", "match": "m", "dialogues": {"A": "d1", "B": "d2"}},
     "dialogue_imported": {
@@ -111,7 +112,10 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
         "match": "m",
         "topic": "smoking",
         "lang": "zh",
+        "batch": "i1",
+        "file": "study.jsonl",
     },
+    "import_taken_back": {"batch": "i1", "dialogues": ["d1"]},
     "work_assigned": {"assignment": "w", "task": "coding", "target": "d1"},
     "work_released": {"assignment": "w"},
     "rater_left": {},

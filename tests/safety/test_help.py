@@ -27,9 +27,12 @@ def test_mainland_numbers() -> None:
     assert phones["medical_emergency"] == ["120"]
 
 
-def test_elsewhere_no_number_is_guessed() -> None:
+def test_elsewhere_no_number_is_guessed_and_mainland_ones_say_where_they_work() -> None:
     lines = help_for("en-GB", CATEGORIES)
-    assert all(line.phone is None for line in lines)
+    numbered = [line for line in lines if line.phone]
+    assert {line.phone for line in numbered} == {"12356", "120", "110"}
+    assert all("mainland China" in line.en and "中国大陆" in line.zh for line in numbered)
+    assert lines[0].phone is None
     assert any("local emergency number" in line.en for line in lines)
     assert any("findahelpline.com" in line.en and line.url for line in lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +12,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from mi_arena.access.identity import Identities
+from mi_arena.access.identity import Identities, Identity
+from mi_arena.access.keyed import keyed_by
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.pairs import Pair
 from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.ui.pages import build, launch_options
+from mi_arena.ui.pipeline.tools import PipelineTools, pipeline_tools
 from mi_arena.workspace.workspace import Workspace
 from tests.battles.conftest import identities_over, open_arena
 from tests.conftest import make_pair
 from tests.ports import free_port
+from tests.workspace.conftest import import_alone, train
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
@@ -35,6 +39,7 @@ class Site:
     arena: Arena
     identities: Identities
     workspace: Workspace
+    tools: PipelineTools
 
 
 def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, object]:
@@ -42,16 +47,18 @@ def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, ob
     arena = open_arena(folder, pairs, rules)
     identities = identities_over(arena.store)
     workspace = Workspace(arena.store, Drafts(folder / DRAFTS_NAME), identities)
-    app = build(arena, identities, workspace, minimum_n)
+    tools = pipeline_tools(folder / "runs", keyed_by(b"of these tests alone"), has_key=True)
+    app = build(arena, identities, workspace, tools, minimum_n)
     app.queue(api_open=False)
-    _, url, _ = app.launch(
+    server, url, _ = app.launch(
         **launch_options(),
         server_name="127.0.0.1",
         server_port=free_port(),
         prevent_thread_lock=True,
         quiet=True,
     )
-    return Site(url, arena, identities, workspace), app
+    tools.downloads.install(server)
+    return Site(url, arena, identities, workspace, tools), app
 
 
 @pytest.fixture
@@ -130,3 +137,51 @@ def talk(page: Page, *texts: str) -> None:
 
 def choose(page: Page, group: str, value: str) -> None:
     page.locator(f'#{group} input[value="{value}"]').check()
+
+
+def invite(site: Site, role: str = "expert") -> tuple[str, Identity]:
+    """A new member's code, and who they are when they act."""
+    members = site.identities.members
+    assert members is not None
+    invited = members.invite(role)
+    token = members.token(invited.member)
+    return invited.code, site.identities.of("browser", token)
+
+
+def sign_in(page: Page, code: str) -> None:
+    expect(page.locator("#agree")).to_be_visible()  # the page has loaded what it knew
+    page.get_by_role("tab", name=re.compile("说明|About")).click()
+    page.fill("#expert-code input", code)
+    page.click("#expert-in")
+    expect(page.locator("#expert-outcome .note.good")).to_be_visible()
+    open_workspace(page)
+
+
+def open_workspace(page: Page) -> None:
+    page.get_by_role("tab", name=re.compile("专家工作台|Workspace")).click()
+    expect(page.locator("#workspace .desk-page h2")).to_be_visible()
+
+
+def expert_page(
+    chrome: Browser, site: Site, size: dict[str, int] = DESKTOP, locale: str = "zh-CN"
+) -> tuple[Page, Identity]:
+    """A trained expert, signed in, in the workspace."""
+    code, who = invite(site)
+    train(site.arena.store, who)
+    page = open_page(chrome, site.url, locale, size)
+    sign_in(page, code)
+    return page, who
+
+
+def first_work(
+    chrome: Browser, site: Site, size: dict[str, int] = DESKTOP
+) -> tuple[Page, Identity]:
+    """A trained expert who has opened the one dialogue assigned to them."""
+    page, who = expert_page(chrome, site, size)
+    import_alone(site.workspace, "one")
+    site.workspace.assignments.draw("coding", 1, 1.0)
+    page.reload()
+    open_workspace(page)
+    page.click('[data-open^="work:"]')
+    page.locator("[data-key=u-0-0]").wait_for()
+    return page, who

@@ -47,7 +47,7 @@ def test_from_consent_to_withdrawal(
     no_sideways_scrolling(page)
     judge(page)
     expect(page.locator("#outcome-text")).to_contain_text("咨询师" if chinese else "Counsellor")
-    shown = page.inner_text("#receipt")
+    shown = page.locator("#receipt").locator("input, textarea").input_value()
     receipt = re.search(r"[A-Z2-9]{12}", shown)
     assert receipt is not None
     stored = [e.payload for e in site.arena.store.events("judgement")]
@@ -129,7 +129,8 @@ def test_counts_do_not_move_with_somebody_s_own_battle(chrome: Browser, site_of_
             page.get_by_role("option").nth(len(told)).click()
             page.click("#refresh")
             page.locator("#counts .note").first.wait_for()
-            told.append(page.inner_text("#counts .note") + page.inner_text("#results-table table"))
+            panel = page.locator("[role=tabpanel]:visible")
+            told.append("\n".join(panel.locator(".note, table").all_inner_texts()))
             assert epoch.epoch
         page.get_by_role("tab", name="对话").click()
         return told

@@ -7,11 +7,14 @@ from typing import get_args
 
 import pytest
 
+from mi_arena.access import members
 from mi_arena.battles.form import OVERALL, POINTS, TOPICS
 from mi_arena.battles.refusal import Code
+from mi_arena.miti.editing import FormKind
 from mi_arena.ui.battle_page import SCALE
 from mi_arena.ui.starters import starters
 from mi_arena.ui.texts import LANGS, all_texts, browser_language
+from mi_arena.workspace import material
 
 
 def values(sentence: str) -> set[str]:
@@ -33,6 +36,9 @@ def test_every_code_has_its_sentence(lang: str) -> None:
     wanted += [f"topic_{topic}" for topic in TOPICS]
     wanted += [f"overall_{one}" for one in OVERALL]
     wanted += [f"point_{one}" for one in (*POINTS, *SCALE)]
+    wanted += [f"import_{problem}" for problem in get_args(material.Problem)]
+    wanted += [f"access_{problem}" for problem in get_args(members.Problem)]
+    wanted += [f"desk_kept_{form}" for form in get_args(FormKind)]
     assert set(wanted) <= texts.keys()
 
 

@@ -16,46 +16,25 @@ from mi_arena.miti.items import items
 from mi_arena.miti.vignettes import vignettes
 from mi_arena.records.events import CodingSubmitted, MatchJudged
 from mi_arena.workspace.workspace import Workspace
-from tests.ui.conftest import DESKTOP, PHONE, Site, agree, choose, open_page, talk
+from tests.ui.conftest import (
+    DESKTOP,
+    PHONE,
+    Site,
+    agree,
+    choose,
+    expert_page,
+    first_work,
+    invite,
+    open_page,
+    open_workspace,
+    sign_in,
+    talk,
+)
 from tests.ui.test_battle_flow import judge, no_sideways_scrolling
 from tests.workspace.conftest import code_dialogue, import_alone, import_match, line, train
 
 pytestmark = pytest.mark.browser
 KEYS = {item.code: item.key.lower() for item in items().codes}
-
-
-def invite(site: Site, role: str = "expert") -> tuple[str, Identity]:
-    """A new member's code, and who they are when they act."""
-    members = site.identities.members
-    assert members is not None
-    invited = members.invite(role)
-    token = members.token(invited.member)
-    return invited.code, site.identities.of("browser", token)
-
-
-def sign_in(page: Page, code: str) -> None:
-    expect(page.locator("#agree")).to_be_visible()  # the page has loaded what it knew
-    page.get_by_role("tab", name=re.compile("说明|About")).click()
-    page.fill("#expert-code input", code)
-    page.click("#expert-in")
-    expect(page.locator("#expert-outcome .note.good")).to_be_visible()
-    open_workspace(page)
-
-
-def open_workspace(page: Page) -> None:
-    page.get_by_role("tab", name=re.compile("专家工作台|Workspace")).click()
-    expect(page.locator("#workspace .desk-page h2")).to_be_visible()
-
-
-def expert_page(
-    chrome: Browser, site: Site, size: dict[str, int] = DESKTOP, locale: str = "zh-CN"
-) -> tuple[Page, Identity]:
-    """A trained expert, signed in, in the workspace."""
-    code, who = invite(site)
-    train(site.arena.store, who)
-    page = open_page(chrome, site.url, locale, size)
-    sign_in(page, code)
-    return page, who
 
 
 def handed_in(site: Site) -> list[CodingSubmitted]:
@@ -154,12 +133,7 @@ def correct(page: Page, site: Site, who: Identity) -> None:
 
 
 def test_rules_are_shown_at_once_with_the_mend(chrome: Browser, site: Site) -> None:
-    page, _ = expert_page(chrome, site)
-    import_alone(site.workspace, "one")
-    site.workspace.assignments.draw("coding", 1, 1.0)
-    page.reload()
-    open_workspace(page)
-    page.click('[data-open^="work:"]')
+    page, _ = first_work(chrome, site)
     page.click("[data-key=u-0-0]")
     page.keyboard.press(KEYS["Q"])
     page.keyboard.press(KEYS["Q"])
@@ -176,13 +150,7 @@ def test_rules_are_shown_at_once_with_the_mend(chrome: Browser, site: Site) -> N
 def test_a_change_on_another_device_is_shown_and_nothing_is_overwritten(
     chrome: Browser, site: Site
 ) -> None:
-    page, who = expert_page(chrome, site)
-    import_alone(site.workspace, "one")
-    site.workspace.assignments.draw("coding", 1, 1.0)
-    page.reload()
-    open_workspace(page)
-    page.click('[data-open^="work:"]')
-    page.locator("[data-key=u-0-0]").wait_for()
+    page, who = first_work(chrome, site)
     (work,) = site.workspace.assignments.items(who)
     job = site.workspace.assignments.job(who, work.assignment)
     version = site.workspace.desks.open(job).sheet.version
@@ -324,8 +292,8 @@ def test_a_rater_s_page_carries_neither_arm_nor_pair(
 
 VIEWS = ("home", "practice:1", "work:x", "match:x", "admin", "cases", "case:x", "final:x", "report")
 ACTIONS = (
-    "open", "change", "submit", "judge", "invite", "revoke", "drop", "draw-battles", "import",
-    "assign", "bar",
+    "open", "change", "submit", "judge", "keep", "invite", "name", "revoke", "drop", "draw-battles",
+    "import", "take-back", "assign", "bar",
 )  # fmt: skip
 
 STRANGE: tuple[dict[str, Any], ...] = (
@@ -374,16 +342,18 @@ def test_raw_calls_reach_nothing_without_the_right(chrome: Browser, site: Site, 
     page = open_page(chrome, site.url)
     component = desk_id(page, site, "workspace")
     before = site.arena.store.count()
+    batch = site.workspace.material.imports()[0].batch.batch
     views = [*VIEWS, f"work:{work.assignment}", f"match:{work.assignment}", f"final:{dialogue}"]
     fields = {"role": "admin", "file": {"name": "x", "text": json.dumps(line("two"))}, "each": 1,
               "task": "coding", "doubled": 100, "share": 1, "within": 4, "needed": 1,
-              "overall": "A", "reason": "x", "sure": "1"}  # fmt: skip
+              "overall": "A", "reason": "x", "sure": "1",
+              "label": "x"}  # fmt: skip
     heard = ""
     for view in views:
         for do in ACTIONS:
             heard += raw(
                 page, site, component, view=view, do=do, session=session, fields=fields,
-                member=ann.member, version=0, change={"do": "goal", "text": "伪造"},
+                member=ann.member, batch=batch, version=0, change={"do": "goal", "text": "伪造"},
             )  # fmt: skip
     if role == "expert":  # their own practice is theirs to begin
         assert site.arena.store.count() == before
@@ -533,18 +503,6 @@ def test_the_workspace_fits_a_phone(
     page.locator(".match form").wait_for()
     no_sideways_scrolling(page)
     page.context.close()
-
-
-def first_work(chrome: Browser, site: Site) -> tuple[Page, Identity]:
-    """A trained expert who has opened the one dialogue assigned to them."""
-    page, who = expert_page(chrome, site)
-    import_alone(site.workspace, "one")
-    site.workspace.assignments.draw("coding", 1, 1.0)
-    page.reload()
-    open_workspace(page)
-    page.click('[data-open^="work:"]')
-    page.locator("[data-key=u-0-0]").wait_for()
-    return page, who
 
 
 @pytest.mark.parametrize("arrives", [True, False])

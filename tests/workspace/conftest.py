@@ -24,6 +24,7 @@ from mi_arena.records.events import (
     BattleFlagged,
     BattleStarted,
     ClientSaid,
+    DialogueImported,
     EpochClosed,
     Event,
     Judgement,
@@ -48,6 +49,8 @@ BO = Identity("rater-of-bo", "expert", "bo")
 VISITOR = Identity("rater-of-a-visitor", "public")
 CHIEF = Identity("rater-of-the-chief", "admin", "chief")
 ANSWERS = Answers(overall="B", scales={"empathy": 1}, reason="B 更会听", guess="A", confidence=4)
+CLEAN = {(0, 0): "SR", (0, 1): "Q", (1, 0): "CR", (1, 1): "EMPHASIZE"}
+"""A code for every utterance of an imported dialogue, breaking no rule."""
 End = Literal["stop", "length", "cancelled", "error"]
 
 
@@ -233,6 +236,24 @@ def import_match(workspace: Workspace, name: str = "m") -> str:
     return new
 
 
+def one_match(workspace: Workspace, *, from_battle: bool) -> str:
+    """The only match there is, drawn or imported; its id."""
+    if from_battle:
+        append_battle(workspace.store)
+        workspace.material.draw_battles()
+    else:
+        import_match(workspace)
+    (match,) = workspace.ledger.now().matches
+    return match
+
+
+def add_third(store: EventStore) -> None:
+    """A third dialogue to the first match that was imported, as no import would."""
+    first = next(store.events("dialogue_imported")).payload
+    assert isinstance(first, DialogueImported)
+    tell(store, first.model_copy(update={"dialogue": "third", "system": "reference"}), CHIEF)
+
+
 def assign(store: EventStore, who: Identity, target: str, task: Task = "coding") -> str:
     """An assignment that no draw decided; its id."""
     assignment = secrets.token_hex(8)
@@ -251,6 +272,13 @@ def hand_in(workspace: Workspace, job: Job, goal: str = "少抽烟", **more: Any
     """Name the goal and hand in, sure of it."""
     version = change(workspace, job, do="goal", text=goal).sheet.version
     return workspace.desks.submit(job, version, **({"sure": True, "trained": True} | more))
+
+
+def assigned_to(workspace: Workspace, who: Identity) -> Job:
+    """An imported dialogue that a trained rater is to code."""
+    train(workspace.store, who)
+    (dialogue,) = import_alone(workspace, "one")
+    return workspace.assignments.job(who, assign(workspace.store, who, dialogue))
 
 
 def code_dialogue(

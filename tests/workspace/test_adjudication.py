@@ -17,6 +17,7 @@ from tests.workspace.conftest import (
     ANN,
     BO,
     CHIEF,
+    CLEAN,
     EPOCH,
     VISITOR,
     append_battle,
@@ -32,9 +33,8 @@ from tests.workspace.conftest import (
 
 CY = Identity("rater-of-cy", "expert", "cy")
 DEPUTY = Identity("rater-of-a-deputy", "admin", "deputy")
-SAME = {(0, 0): "SR", (0, 1): "Q", (1, 0): "CR", (1, 1): "EMPHASIZE"}
 OTHER = {(0, 0): "CR", (0, 1): "Q", (1, 0): "CR"}
-"""Differs from ``SAME`` on the first and on the last utterance."""
+"""Differs from ``CLEAN`` on the first and on the last utterance."""
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +72,11 @@ def codes_of(job: Job) -> list[list[tuple[str, str | None]]]:
 
 
 def test_only_dialogues_that_two_experts_coded_are_cases(workspace: Workspace) -> None:
-    nobody, one = coded(workspace, "nobody"), coded(workspace, "one", SAME)
-    two, three = coded(workspace, "two", SAME, OTHER), coded(workspace, "three", SAME, SAME, SAME)
+    nobody, one = coded(workspace, "nobody"), coded(workspace, "one", CLEAN)
+    two, three = (
+        coded(workspace, "two", CLEAN, OTHER),
+        coded(workspace, "three", CLEAN, CLEAN, CLEAN),
+    )
     assert workspace.adjudication.cases() == [
         Case(two, coders=2, differing=2, final=False),
         Case(three, coders=3, differing=0, final=False),
@@ -87,16 +90,16 @@ def test_a_coding_by_the_battles_own_rater_is_not_an_experts(workspace: Workspac
     workspace.material.draw_battles()
     dialogue = next(iter(workspace.ledger.now().dialogues))
     hand_in(workspace, workspace.own.job(VISITOR, "token-1", "A"))
-    code_dialogue(workspace, ANN, dialogue, SAME)
+    code_dialogue(workspace, ANN, dialogue, CLEAN)
     assert refused_with(workspace, dialogue) == {"no_work"}
-    code_dialogue(workspace, BO, dialogue, SAME)
+    code_dialogue(workspace, BO, dialogue, CLEAN)
     assert [case.coders for case in workspace.adjudication.cases()] == [2]
     assert workspace.adjudication.job(CHIEF, dialogue).epoch == EPOCH
 
 
 def test_the_most_disputed_come_first_and_the_settled_last(workspace: Workspace) -> None:
-    settled = coded(workspace, "settled", SAME, {})
-    alike, apart = coded(workspace, "alike", SAME, SAME), coded(workspace, "apart", SAME, OTHER)
+    settled = coded(workspace, "settled", CLEAN, {})
+    alike, apart = coded(workspace, "alike", CLEAN, CLEAN), coded(workspace, "apart", CLEAN, OTHER)
     hand_in(workspace, workspace.adjudication.job(CHIEF, settled), reason="已讨论")
     cases = workspace.adjudication.cases()
     assert [(case.dialogue, case.differing, case.final) for case in cases] == [
@@ -125,7 +128,7 @@ def test_codings_stand_side_by_side_in_the_order_of_handing_in(workspace: Worksp
 
 
 def test_totals_cannot_be_put_beside_utterances(workspace: Workspace) -> None:
-    dialogue = coded(workspace, "one", SAME)
+    dialogue = coded(workspace, "one", CLEAN)
     job = workspace.assignments.job(BO, assign(workspace.store, BO, dialogue))
     change(workspace, job, do="form", form="quick")
     hand_in(workspace, job)
@@ -142,7 +145,7 @@ def test_totals_cannot_be_put_beside_utterances(workspace: Workspace) -> None:
 
 
 def test_it_begins_with_what_all_said(workspace: Workspace) -> None:
-    dialogue = coded(workspace, "one", SAME)
+    dialogue = coded(workspace, "one", CLEAN)
     job = workspace.assignments.job(BO, assign(workspace.store, BO, dialogue))
     change(workspace, job, do="split", volley=0, utterance=1, at=4)
     for volley, utterance, code in ((0, 0, "SR"), (0, 1, "Q"), (1, 0, "SR")):
@@ -216,15 +219,55 @@ def test_globals_that_not_all_rate_alike(
 
 
 def test_one_rater_with_two_codings_of_a_dialogue_is_one_coder(workspace: Workspace) -> None:
-    dialogue = coded(workspace, "one", SAME)
+    dialogue = coded(workspace, "one", CLEAN)
     code_dialogue(workspace, ANN, dialogue, OTHER)
     assert workspace.adjudication.cases() == []
     code_dialogue(workspace, BO, dialogue, OTHER)
     assert workspace.adjudication.cases() == [Case(dialogue, 2, differing=0, final=False)]
 
 
+def rated(workspace: Workspace, *values: int, form: str = "full") -> str:
+    """A dialogue whose Empathy ANN and BO rate so, and whose CCT both rate 5; its id."""
+    (dialogue,) = import_alone(workspace, "one")
+    for who, value in zip((ANN, BO), values, strict=True):
+        job = workspace.assignments.job(who, assign(workspace.store, who, dialogue))
+        change(workspace, job, do="global", key="EMPATHY", value=value)
+        change(workspace, job, do="global", key="CCT", value=5)
+        change(workspace, job, do="form", form=form)
+        hand_in(workspace, job)
+    return dialogue
+
+
+@pytest.mark.parametrize("chosen", [3, 5])
+def test_a_global_on_which_coders_differ_must_be_chosen(
+    workspace: Workspace, elsewhere: Workspace, chosen: int
+) -> None:
+    """Also where it is to be the 3 that it begins with, and over a reload."""
+    final = workspace.adjudication.job(CHIEF, rated(workspace, 2, 4))
+    assert workspace.desks.open(final).unchosen == ("EMPATHY",)
+    change(workspace, final, do="global", key="CCT", value=4)
+    with pytest.raises(Refused) as caught:
+        hand_in(workspace, final, reason="已讨论")
+    assert (caught.value.code, caught.value.values) == ("unchosen", {"n": 1})
+    change(workspace, final, do="global", key="EMPATHY", value=chosen)
+    assert elsewhere.desks.open(final).unchosen == ()
+    change(workspace, final, do="undo")
+    assert workspace.desks.open(final).unchosen == ("EMPATHY",)
+    change(workspace, final, do="global", key="EMPATHY", value=chosen)
+    hand_in(elsewhere, final, reason="已讨论")
+    handed = workspace.desks.handed(final)[-1]
+    assert (handed.globals["EMPATHY"], handed.globals["CCT"]) == (chosen, 4)
+
+
+def test_what_all_rated_alike_is_filled_in_beside_totals_too(workspace: Workspace) -> None:
+    final = workspace.adjudication.job(CHIEF, rated(workspace, 4, 4, form="quick"))
+    desk = workspace.desks.open(final)
+    assert (desk.sheet.globals["EMPATHY"], desk.sheet.globals["CCT"]) == (4, 5)
+    assert desk.sheet.change_goal == "少抽烟" and desk.unchosen == ()
+
+
 def test_it_is_kept_apart_from_the_codings(workspace: Workspace) -> None:
-    dialogue = coded(workspace, "one", SAME, OTHER)
+    dialogue = coded(workspace, "one", CLEAN, OTHER)
     before = workspace.ledger.now().codings
     compared = workspace.adjudication.compare(dialogue)
     final = workspace.adjudication.job(CHIEF, dialogue)
@@ -245,7 +288,7 @@ def test_it_is_kept_apart_from_the_codings(workspace: Workspace) -> None:
 def test_a_dialogue_has_one_final_coding_whichever_admin_goes_on_with_it(
     workspace: Workspace, elsewhere: Workspace
 ) -> None:
-    dialogue = coded(workspace, "one", SAME, OTHER)
+    dialogue = coded(workspace, "one", CLEAN, OTHER)
     first = workspace.adjudication.job(CHIEF, dialogue)
     change(workspace, first, do="code", volley=0, utterance=0, code="CR")
     second = elsewhere.adjudication.job(DEPUTY, dialogue)
@@ -262,7 +305,7 @@ def test_a_dialogue_has_one_final_coding_whichever_admin_goes_on_with_it(
 
 
 def test_it_is_nothing_without_its_reason(workspace: Workspace) -> None:
-    dialogue = coded(workspace, "one", SAME, OTHER)
+    dialogue = coded(workspace, "one", CLEAN, OTHER)
     with pytest.raises(ValidationError, match="needs reason"):
         hand_in(workspace, workspace.adjudication.job(CHIEF, dialogue))
     told = [event.payload for event in workspace.store.events("coding_submitted")]
@@ -274,7 +317,7 @@ def test_a_case_goes_with_its_battle(workspace: Workspace) -> None:
     workspace.material.draw_battles()
     dialogue = next(iter(workspace.ledger.now().dialogues))
     for who in (ANN, BO):
-        code_dialogue(workspace, who, dialogue, SAME)
+        code_dialogue(workspace, who, dialogue, CLEAN)
     hand_in(workspace, workspace.adjudication.job(CHIEF, dialogue), reason="已讨论")
     assert len(workspace.adjudication.cases()) == 1
     tell(workspace.store, withdrawn(battle), VISITOR, EPOCH)

@@ -24,10 +24,12 @@ from tests.workspace.conftest import (
     ANN,
     BO,
     CHIEF,
+    CLEAN,
     EPOCH,
     VISITOR,
     append_battle,
     assign,
+    assigned_to,
     change,
     code_dialogue,
     hand_in,
@@ -38,16 +40,12 @@ from tests.workspace.conftest import (
     train,
 )
 
-CLEAN = {(0, 0): "SR", (0, 1): "Q", (1, 0): "CR", (1, 1): "EMPHASIZE"}
-"""A code for every utterance of an imported dialogue, breaking no rule."""
 MakeJob = Callable[[Workspace], Job]
 
 
 def assigned(workspace: Workspace) -> Job:
     """ANN's full coding of an imported dialogue."""
-    train(workspace.store, ANN)
-    (dialogue,) = import_alone(workspace, "one")
-    return workspace.assignments.job(ANN, assign(workspace.store, ANN, dialogue))
+    return assigned_to(workspace, ANN)
 
 
 def own(workspace: Workspace) -> Job:

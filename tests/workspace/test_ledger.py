@@ -27,6 +27,7 @@ from tests.workspace.conftest import (
     VISITOR,
     append_battle,
     assign,
+    assigned_to,
     flagged,
     hand_in,
     import_alone,
@@ -225,9 +226,7 @@ def test_a_match_has_opponents_only_when_it_has_two(
 
 
 def test_every_revision_is_kept_and_the_latest_counts(workspace: Workspace) -> None:
-    train(workspace.store, ANN)
-    (dialogue,) = import_alone(workspace, "one")
-    job = workspace.assignments.job(ANN, assign(workspace.store, ANN, dialogue))
+    job = assigned_to(workspace, ANN)
     for goal in ("少抽", "不抽"):
         hand_in(workspace, job, goal)
     books = workspace.ledger.now()

@@ -17,14 +17,14 @@ from tests.workspace.conftest import (
     ANN,
     ANSWERS,
     BO,
-    CHIEF,
     EPOCH,
+    add_third,
     append_battle,
     assign,
     close_epoch,
     import_alone,
     import_match,
-    tell,
+    one_match,
     texts_in,
     train,
 )
@@ -80,17 +80,36 @@ def test_sides_stay_whenever_and_wherever_a_rater_looks(
         assert elsewhere.matches.open(ANN, assignment).sides == first.sides
 
 
+def test_a_form_is_kept_until_it_is_handed_in(workspace: Workspace, elsewhere: Workspace) -> None:
+    train(workspace.store, ANN, BO)
+    match = import_match(workspace)
+    mine = assign(workspace.store, ANN, match, "match")
+    assert workspace.matches.open(ANN, mine).version == 0
+    filled = {"overall": "A", "reason": "A 更会听"}
+    version = workspace.matches.keep(ANN, mine, 0, filled)
+    there = elsewhere.matches.open(ANN, mine)
+    assert (there.draft, there.version, there.verdict) == (filled, version, None)
+    assert [item.state for item in workspace.assignments.items(ANN)] == ["begun"]
+    # Sent again as its answer was lost; then by a page that shows an older one.
+    assert elsewhere.matches.keep(ANN, mine, 0, filled) == version
+    for who, shown, code in ((ANN, 0, "overtaken"), (BO, version, "no_work")):
+        with pytest.raises(Refused) as caught:
+            elsewhere.matches.keep(who, mine, shown, {"reason": "另一句"})
+        assert caught.value.code == code
+    workspace.matches.judge(ANN, mine, ANSWERS)
+    assert workspace.matches.open(ANN, mine).draft == {}
+    assert workspace.drafts.keys(ANN.rater) == []
+    with pytest.raises(Refused) as caught:
+        workspace.matches.keep(ANN, mine, version, filled)
+    assert caught.value.code == "judged_already"
+
+
 @pytest.mark.parametrize("from_battle", [True, False])
 def test_a_verdict_is_stored_with_what_stood_on_side_a(
     workspace: Workspace, from_battle: bool
 ) -> None:
     train(workspace.store, ANN, BO)
-    if from_battle:
-        append_battle(workspace.store)
-        workspace.material.draw_battles()
-    else:
-        import_match(workspace)
-    (match,) = workspace.ledger.now().matches
+    match = one_match(workspace, from_battle=from_battle)
     for who in (ANN, BO):
         assignment = assign(workspace.store, who, match, "match")
         shown = workspace.matches.open(who, assignment).sides["A"]
@@ -180,9 +199,7 @@ def test_a_match_that_came_to_have_three_dialogues_is_not_judged(workspace: Work
     train(workspace.store, BO)
     match = import_match(workspace)
     assignment = assign(workspace.store, BO, match, "match")
-    first = next(workspace.store.events("dialogue_imported")).payload
-    third = first.model_copy(update={"dialogue": "third", "system": "reference"})
-    tell(workspace.store, third, CHIEF)
+    add_third(workspace.store)
     assert len(workspace.ledger.now().matches[match]) == 3
     assert refused_with(workspace, BO, assignment) == {"no_work"}
     assert stored(workspace) == []

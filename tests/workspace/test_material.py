@@ -190,7 +190,7 @@ def test_nothing_of_a_coded_file_but_roles_and_texts_is_stored(workspace: Worksp
         ]
         assert after["topic"] == before["topic"]
         assert set(after) == {
-            "dialogue", "messages", "system", "pair", "match", "topic", "lang"
+            "dialogue", "messages", "system", "pair", "match", "topic", "lang", "batch", "file"
         }  # fmt: skip
         assert before["id"] not in json.dumps(after)
 

@@ -23,13 +23,15 @@ from tests.workspace.conftest import (
     CHIEF,
     EPOCH,
     VISITOR,
+    add_third,
     append_battle,
     assign,
+    assigned_to,
     close_epoch,
     code_dialogue,
     hand_in,
-    import_alone,
     import_match,
+    one_match,
     tell,
     train,
     withdrawn,
@@ -69,12 +71,10 @@ def test_what_an_admin_coded_of_their_own_counts_nowhere(workspace: Workspace) -
 
 def test_of_two_codings_of_a_dialogue_by_one_rater_one_counts(workspace: Workspace) -> None:
     """The tables refuse two: a report could never be made again."""
-    train(workspace.store, ANN)
-    (dialogue,) = import_alone(workspace, "one")
-    first = workspace.assignments.job(ANN, assign(workspace.store, ANN, dialogue))
+    first = assigned_to(workspace, ANN)
     tell(workspace.store, WorkReleased(assignment=first.key), ANN)
     hand_in(workspace, first, "先说的")
-    code_dialogue(workspace, ANN, dialogue, {(0, 0): "CR"})
+    code_dialogue(workspace, ANN, first.source["dialogue"], {(0, 0): "CR"})
     (row,) = coding_rows(workspace.ledger.now(), workspace.material)
     assert (row.rater, row.coding.change_goal) == (ANN.rater, "少抽烟")
     assert miti_results([row]).groups[0].codings == 1
@@ -89,16 +89,11 @@ def test_a_verdict_prefers_the_system_that_stood_on_the_side(
     workspace: Workspace, overall: Overall, from_battle: bool
 ) -> None:
     train(workspace.store, ANN, BO)
-    if from_battle:
-        append_battle(workspace.store)
-        workspace.material.draw_battles()
-    else:
-        import_match(workspace)
+    match = one_match(workspace, from_battle=from_battle)
     books = workspace.ledger.now()
-    ((match, dialogues),) = books.matches.items()
     system_of = {
         workspace.material.messages(books.dialogues[d]): books.dialogues[d].system
-        for d in dialogues
+        for d in books.matches[match]
     }
     for who in (ANN, BO):
         assignment = assign(workspace.store, who, match, "match")
@@ -133,10 +128,7 @@ def test_verdicts_on_what_is_gone_or_has_become_three_do_not_count(workspace: Wo
     assert len(verdicts(workspace)) == 2
     tell(workspace.store, withdrawn(battle), VISITOR, EPOCH)
     assert [row.match for row in verdicts(workspace)] == [imported]
-    third = next(workspace.store.events("dialogue_imported")).payload
-    assert isinstance(third, DialogueImported)
-    update = {"dialogue": "third", "system": "reference"}
-    tell(workspace.store, third.model_copy(update=update), CHIEF)
+    add_third(workspace.store)
     assert verdicts(workspace) == []
 
 

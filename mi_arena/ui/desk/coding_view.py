@@ -190,8 +190,17 @@ def _form_choice(desk: Desk, lang: Lang) -> str:
     )
     return (
         f'<fieldset class="choice"><legend>{said(lang, "desk_form_kind")}</legend>{radios}'
-        "</fieldset>"
+        f'</fieldset><p class="kept">{escape(kept_told(desk.sheet, lang))}</p>'
     )
+
+
+def kept_told(sheet: Sheet, lang: Lang) -> str:
+    """That what was filled in the other way is still there; nothing where there is none."""
+    if sheet.form == "quick":
+        kept = any(one.code for volley in sheet.volleys for one in volley)
+    else:
+        kept = any(count is not None for count in sheet.counts.values())
+    return say(lang, f"desk_kept_{sheet.form}") if kept else ""
 
 
 def _codebar(lang: Lang, parts: Parts) -> str:
@@ -230,11 +239,11 @@ def _definitions(lang: Lang) -> str:
 
 
 def _tools(desk: Desk, lang: Lang) -> str:
-    def tool(name: str, key: str, off: bool = False) -> str:
+    def tool(name: str, key: str, label: str = "", off: bool = False) -> str:
         return (
             f'<button type="button" class="tool" data-tool="{name}" data-key="tool-{name}"'
-            f"{' disabled' if off else ''}><kbd>{key}</kbd>{said(lang, f'desk_tool_{name}')}"
-            "</button>"
+            f"{' disabled' if off else ''}><kbd>{key}</kbd>"
+            f"{label or said(lang, f'desk_tool_{name}')}</button>"
         )
 
     fixed = not desk.job.can_cut
@@ -246,10 +255,10 @@ def _tools(desk: Desk, lang: Lang) -> str:
         )
     )  # fmt: skip
     uncoded = sum(one.code is None for volley in desk.sheet.volleys for one in volley)
+    left = said(lang, "desk_tool_next", n=uncoded) if uncoded else said(lang, "desk_all_coded")
     return (
-        f'<div class="tools" data-part="tools">{cut}{tool("undo", "U", not desk.sheet.undo)}'
-        f"{tool('next', 'N', uncoded == 0)}"
-        f'<span class="hint">{escape(say(lang, "desk_uncoded", n=uncoded))}</span>'
+        f'<div class="tools" data-part="tools">{cut}'
+        f"{tool('undo', 'U', off=not desk.sheet.undo)}{tool('next', 'N', left, uncoded == 0)}"
         f'<div class="cut-tools" hidden>{cutting}</div></div>'
     )
 
@@ -268,9 +277,15 @@ def _global(item: GlobalItem, desk: Desk, lang: Lang) -> str:
         for score in range(1, 6)
     )
     anchors = "".join(f"<li>{escape(anchor.of(lang))}</li>" for anchor in item.anchors)
+    unchosen = item.key in desk.unchosen
+    label, mark = escape(item.name.of(lang)), ""
+    if unchosen:
+        told = said(lang, "desk_unchosen")
+        label, mark = f"{label} · {told}", f' <span class="unchosen-mark">{told}</span>'
     return (
-        f'<div class="global" role="radiogroup" data-part="global-{item.key}" '
-        f'aria-label="{escape(item.name.of(lang))}"><b>{escape(item.name.of(lang))}</b>'
+        f'<div class="global{" unchosen" if unchosen else ""}" role="radiogroup" '
+        f'data-part="global-{item.key}" aria-label="{label}">'
+        f"<b>{escape(item.name.of(lang))}{mark}</b>"
         f'<div class="scale">{radios}</div>'
         f'<p class="anchor">{escape(item.anchors[value - 1].of(lang))}</p>'
         f"<details><summary>{said(lang, 'desk_anchors')}</summary>"
@@ -319,7 +334,9 @@ def problems_told(found: list[Violation], lang: Lang) -> str:
     counted = Counter(one.severity for one in found if one.rule != _GOAL)
     if not counted:
         return say(lang, "desk_no_problems")
-    return say(lang, "desk_problems", n=counted["error"], warnings=counted["warning"])
+    kinds = [kind for kind in ("error", "warning") if counted[kind]]
+    key = "desk_problems" if len(kinds) == 2 else f"desk_problems_{kinds[0]}"
+    return say(lang, key, n=counted["error"], warnings=counted["warning"])
 
 
 def _summary(summary: Summary, lang: Lang) -> str:

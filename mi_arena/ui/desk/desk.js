@@ -109,6 +109,7 @@ function take(answer) {
   else if ('html' in answer) note('');
   if (answer.say) one('.desk-say').textContent = answer.say;
   mark(false);
+  moreOfRows();
 }
 
 function note(html) {
@@ -158,6 +159,16 @@ function moveToOpen() {
   const next = [...some.slice(from + 1), ...some.slice(0, from)].find((node) => !node.dataset.code);
   if (next) { here = place(next); mark(true); }
 }
+
+// On a phone the rows at the foot scroll sideways: which way there is more is shown.
+function more(row) {
+  const left = row.scrollLeft > 4, right = row.scrollLeft + row.clientWidth < row.scrollWidth - 4;
+  row.dataset.more = left && right ? 'both' : left ? 'left' : right ? 'right' : '';
+}
+
+const moreOfRows = () => all('.codebar :is(.palette, .tools)').forEach(more);
+element.addEventListener('scroll', (event) => { if (event.target.closest('.codebar')) more(event.target); }, true);
+window.addEventListener('resize', moreOfRows);
 
 const change = (what) => send({ do: 'change', change: what });
 const target = () => ({ volley: here[0], utterance: here[1] });
@@ -225,6 +236,7 @@ function paintCut() {
   words.replaceChildren(box);
   node.classList.add('is-cutting');
   one('.cut-tools').hidden = false;
+  moreOfRows();
 }
 
 function endCut(apply) {
@@ -232,6 +244,7 @@ function endCut(apply) {
   const { text, at: index } = cutting;
   cutting = null;
   one('.cut-tools').hidden = true;
+  moreOfRows();
   node.classList.remove('is-cutting');
   node.querySelector('.words').textContent = text;
   if (apply) change({ do: 'split', ...target(), at: index });
@@ -293,6 +306,8 @@ element.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (event.target.dataset.goal !== undefined && key === 'Enter') { flush(); mark(true); return; }
+  // The browser takes a space on the score that is shown already for nothing.
+  if (key === ' ' && event.target.dataset.global && event.target.checked && event.target.closest('.unchosen')) { choose(event.target); event.preventDefault(); return; }
   // Codes work wherever nothing is written; arrows and the like only on an utterance.
   const writing = event.target.matches('input:not([type=radio]), textarea, select');
   if (!event.target.closest('.utterance') && (writing || !/^[a-z0/]$/.test(key) || !at(here))) return;
@@ -317,8 +332,15 @@ element.addEventListener('keydown', (event) => {
   event.preventDefault();
 });
 
+// A form that is kept while it is filled.
+function keepForm(form) {
+  const fields = Object.fromEntries(new FormData(form));
+  send({ do: form.dataset.keep, fields });
+}
+
 element.addEventListener('input', (event) => {
-  const field = event.target;
+  const field = event.target, form = field.closest('form[data-keep]');
+  if (form) later('form', () => keepForm(form));
   if (field.dataset.goal !== undefined) later('goal', () => change({ do: 'goal', text: field.value }));
   if (field.dataset.count !== undefined && field.type === 'number') {
     later('count ' + field.dataset.count, () => {
@@ -329,11 +351,19 @@ element.addEventListener('input', (event) => {
   }
 });
 
+// A press on the score that is shown already is a choice too, and no change to the browser.
+element.addEventListener('click', (event) => {
+  const field = event.target;
+  if (field.dataset.global && field.defaultChecked && field.closest('.unchosen')) choose(field);
+});
+
 element.addEventListener('change', (event) => {
   const field = event.target;
-  if (field.dataset.global) change({ do: 'global', key: field.dataset.global, value: Number(field.value) });
+  if (field.dataset.global) choose(field);
   if (field.dataset.form !== undefined) change({ do: 'form', form: field.value });
 });
+
+const choose = (field) => change({ do: 'global', key: field.dataset.global, value: Number(field.value) });
 
 function later(name, act) {
   if (timers[name]) clearTimeout(timers[name].timer);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ from mi_arena.workspace.matches import MatchView
 from mi_arena.workspace.workspace import Workspace
 
 SCALE = ("-2", "-1", "0", "1", "2")
+FIELDS = ("overall", *POINTS, "reason", "guess", "confidence")
+"""The names of the form's fields, by which a draft keeps their values."""
 
 
 class MatchRoom:
@@ -29,13 +32,18 @@ class MatchRoom:
     def open(self, call: Call) -> Answer:
         require(call.who, "expert")
         shown = self.workspace.matches.open(call.who, call.argument)
-        return Answer(html=_page(shown, call.lang), view=f"match:{call.argument}")
+        view = f"match:{call.argument}"
+        return Answer(html=_page(shown, call.lang), version=shown.version, view=view)
 
     def act(self, call: Call) -> Answer:
         require(call.who, "expert")
         fields = call.sent.get("fields")
-        if call.do != "judge" or not isinstance(fields, dict):
+        if call.do not in ("judge", "keep") or not isinstance(fields, dict):
             raise Refused("no_work")
+        if call.do == "keep":
+            filled = {name: str(fields[name]) for name in FIELDS if fields.get(name)}
+            version = self.workspace.matches.keep(call.who, call.argument, call.version, filled)
+            return Answer(version=version, note="")
         self.workspace.matches.judge(call.who, call.argument, _answers(fields))
         answer = self.open(call)
         answer.note = note_html(say(call.lang, "desk_match_thanks"), "good")
@@ -69,7 +77,7 @@ def _page(shown: MatchView, lang: Lang) -> str:
         "</section>"
         for side in SIDES
     )
-    form = _form(lang) if shown.verdict is None else _verdict(shown, lang)
+    form = _form(shown, lang) if shown.verdict is None else _verdict(shown, lang)
     return (
         '<article class="match"><button type="button" class="link" data-open="home" '
         f'data-key="back">{said(lang, "desk_back")}</button>'
@@ -78,11 +86,15 @@ def _page(shown: MatchView, lang: Lang) -> str:
     )
 
 
-def _form(lang: Lang) -> str:
+def _form(shown: MatchView, lang: Lang) -> str:
+    """The form, filled as far as it was left."""
+    kept = shown.draft
+
     def radios(name: str, values: tuple[str, ...], prefix: str, required: bool = False) -> str:
         return "".join(
             f'<label><input type="radio" name="{name}" value="{value}" '
-            f'data-key="{name}-{value}"{" required" if required else ""}>'
+            f'data-key="{name}-{value}"{" required" if required else ""}'
+            f"{' checked' if kept.get(name) == value else ''}>"
             f"{said(lang, f'{prefix}_{value}')}</label>"
             for value in values
         )
@@ -91,14 +103,17 @@ def _form(lang: Lang) -> str:
         return f'<fieldset class="choice"><legend>{said(lang, legend)}</legend>{inside}</fieldset>'
 
     points = "".join(field(f"point_{name}", radios(name, SCALE, "point")) for name in POINTS)
+    opened = " open" if kept.keys() & {*POINTS, "reason"} else ""
     confidence = field("confidence", radios("confidence", tuple("12345"), "confidence"))
     return (
-        f'<form data-do="judge" class="judge">'
+        f'<form data-do="judge" data-keep="keep" class="judge">'
         f"{field('overall', radios('overall', OVERALL, 'overall', True))}"
-        f"<details><summary>{said(lang, 'points')}</summary>{points}"
+        f"<details{opened}><summary>{said(lang, 'points')}</summary>{points}"
         f"<label>{said(lang, 'reason')}"
-        f'<textarea name="reason" rows="2" maxlength="{REASON_LIMIT}"></textarea></label></details>'
+        f'<textarea name="reason" rows="2" maxlength="{REASON_LIMIT}" data-key="reason">'
+        f"{escape(kept.get('reason', ''))}</textarea></label></details>"
         f"{field('guess', radios('guess', ('A', 'B', 'none'), 'guess'))}{confidence}"
+        f'<p class="hint">{said(lang, "desk_match_draft")}</p>'
         f'<button type="submit" class="primary" data-key="judge">{said(lang, "submit")}</button>'
         "</form>"
     )

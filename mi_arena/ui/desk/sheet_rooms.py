@@ -56,8 +56,11 @@ class SheetRoom(ABC):
             if before.sheet == after.sheet:
                 return Answer(html=self.page(call, after), version=after.sheet.version)
             if before.sheet.form != after.sheet.form:
-                page = self.page(call, after)
-                return Answer(html=page, version=after.sheet.version)
+                return Answer(
+                    html=self.page(call, after),
+                    version=after.sheet.version,
+                    say=coding_view.kept_told(after.sheet, call.lang),
+                )
             parts = coding_view.changed_parts(before, after, call.lang)
             # Focus is on the next utterance by now, so a screen reader would miss what broke.
             told = coding_view.problems_told(violations(after.sheet.coding, call.lang), call.lang)
@@ -215,7 +218,9 @@ def _are_you_sure(lang: Lang, refused: Refused, reason: str | None) -> str:
         if reason is not None
         else ""
     )
-    told = escape(say(lang, "refused_unsure", **refused.values))
+    some = [name for name in ("broken", "blank") if refused.values[name]]
+    key = "refused_unsure" if len(some) == 2 else f"refused_unsure_{some[0]}"
+    told = escape(say(lang, key, **refused.values))
     return (
         f'<form class="note bad" role="alert" data-do="submit"><span>{told}</span>{hidden}'
         f'<input type="hidden" name="sure" value="1">'

@@ -1,0 +1,84 @@
+"""The steps of the corpus: read, rate, rewrite, split."""
+
+from __future__ import annotations
+
+from mi_arena.jobs.inputs import CORPUS_ENDINGS, DIALOGUE_ENDINGS
+from mi_arena.jobs.steps import Field, Step
+
+KINDS = (
+    "cpsycound", "cpsycoune", "psydt", "smilechat", "mdd5k", "emollm", "sharegpt", "openai",
+    "annomi",
+)  # fmt: skip
+
+MODEL = (
+    Field("model", "text", "--model"),
+    Field("base_url", "text", "--base-url", more=True),
+    Field("max_cost", "number", "--max-cost", low=0),
+    Field("concurrency", "whole", "--concurrency", low=1, more=True),
+    Field("price_in", "number", "--price-in", low=0, more=True),
+    Field("price_out", "number", "--price-out", low=0, more=True),
+)
+"""Of every step that asks a model."""
+
+READ = Step(
+    "read",
+    "training.corpora",
+    (
+        Field("kind", "choice", choices=KINDS, required=True),
+        Field("path", "file", endings=CORPUS_ENDINGS, required=True),
+        Field("no_clean", "check", "--no-clean"),
+        Field("near_duplicates", "check", "--near-duplicates"),
+    ),
+    lambda folder: [
+        f"--out={folder / 'dialogues.jsonl'}",
+        f"--report={folder / 'report.json'}",
+        f"--run={folder}",
+    ],
+    first=("read",),
+)
+
+RATE = Step(
+    "rate",
+    "training.rate",
+    (
+        Field("corpora", "files", endings=DIALOGUE_ENDINGS, required=True),
+        Field("sample", "whole", "--sample", default=50, low=1),
+        Field("no_judge", "check", "--no-judge"),
+        *MODEL,
+        Field("human", "files", "--human", endings=(".csv",)),
+        Field("choose", "whole", "--choose", default=2, low=1, more=True),
+        Field("reason", "text", "--reason", more=True),
+        Field("seed", "whole", "--seed", default=0, low=0, more=True),
+    ),
+    lambda folder: [f"--out={folder}"],
+)
+
+REWRITE = Step(
+    "rewrite",
+    "training.transcribe",
+    (
+        Field("dialogues", "file", endings=DIALOGUE_ENDINGS, required=True),
+        *MODEL,
+        Field("limit", "whole", "--limit", low=1),
+        Field("dry_run", "check", "--dry-run"),
+        Field("attempts", "whole", "--attempts", low=1, more=True),
+        Field("keep_client", "check", "--keep-client=all", more=True),
+    ),
+    lambda folder: [f"--out={folder / 'mi.jsonl'}", f"--run={folder}"],
+)
+
+SPLIT = Step(
+    "split",
+    "training.split",
+    (
+        Field("dialogues", "files", endings=DIALOGUE_ENDINGS, required=True),
+        Field("train", "whole", "--train", default=2000, low=1),
+        Field("test", "whole", "--test", default=40, low=1),
+        Field("against", "files", "--against", endings=DIALOGUE_ENDINGS),
+        Field("no_near", "check", "--no-near", more=True),
+        Field("seed", "whole", "--seed", default=0, low=0, more=True),
+    ),
+    lambda folder: [f"--out={folder / 'split'}", f"--run={folder}"],
+)
+
+DATA_STEPS = (READ, RATE, REWRITE, SPLIT)

@@ -1,0 +1,66 @@
+"""The files that a form may choose from: what was uploaded, and what earlier runs wrote."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+UPLOADS = "uploads"
+CORPUS_ENDINGS = (
+    ".jsonl", ".jsonl.gz", ".json", ".csv", ".csv.gz", ".txt", ".zip", ".tar", ".tar.gz", ".tgz",
+)  # fmt: skip
+DIALOGUE_ENDINGS = (".jsonl", ".jsonl.gz")
+INSIDE_RUNS = frozenset({"metrics.jsonl"})
+"""What every run has and nobody learns from."""
+DEEPEST = 3
+
+
+class NoSuchFile(ValueError):
+    """A name that is no file below the root."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Names are relative to ``root``, with forward slashes; nothing outside of it can be named."""
+
+    root: Path
+
+    def names(self, endings: tuple[str, ...]) -> list[str]:
+        """Files with one of these endings, those changed last first."""
+        found: list[tuple[float, str]] = []
+        pattern = "/".join(["*"] * DEEPEST)
+        for depth in range(1, DEEPEST + 1):
+            for path in self.root.glob("/".join(pattern.split("/")[:depth])):
+                if path.name.endswith(endings) and path.name not in INSIDE_RUNS and path.is_file():
+                    found.append((path.stat().st_mtime, path.relative_to(self.root).as_posix()))
+        return [name for _, name in sorted(found, reverse=True)]
+
+    def path(self, name: str) -> Path:
+        """The file of a name. Raises ``NoSuchFile``."""
+        root = self.root.resolve()
+        path = (root / name).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            raise NoSuchFile(name)
+        return path
+
+    def add(self, file: Path, name: str) -> str:
+        """Keep a copy of an uploaded file under a name that is free; returns that name."""
+        folder = self.root / UPLOADS
+        folder.mkdir(parents=True, exist_ok=True)
+        plain = re.sub(r"[^\w.\-]+", "_", Path(name).name).lstrip(".") or "corpus"
+        stem, dot, ending = plain.partition(".")
+        number = 1
+        while True:
+            chosen = folder / (plain if number == 1 else f"{stem}-{number}{dot}{ending}")
+            try:
+                with chosen.open("xb") as out, file.open("rb") as read:
+                    shutil.copyfileobj(read, out)
+            except FileExistsError:
+                number += 1
+                continue
+            except OSError:
+                chosen.unlink(missing_ok=True)
+                raise
+            return f"{UPLOADS}/{chosen.name}"

@@ -1,0 +1,105 @@
+"""A step of the pipeline as a form: its fields, and the command line they make.
+
+The tabs wrap the same scripts that run from a shell, so a form can say nothing that the command
+line can't.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mi_arena.jobs.inputs import Inputs, NoSuchFile
+
+Kind = Literal["file", "files", "choice", "whole", "number", "text", "check"]
+
+
+class FormError(ValueError):
+    """A field that can't be taken; ``code`` says why, for the page's words."""
+
+    def __init__(self, field: str, code: Literal["missing", "no_file", "bad_number", "bad_choice"]):
+        super().__init__(f"{field}: {code}")
+        self.field, self.code = field, code
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. Without an ``option`` it is positional; a check's option is a flag."""
+
+    name: str
+    kind: Kind
+    option: str | None = None
+    default: str | float | bool | None = None
+    choices: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
+    """Of files that can be chosen."""
+    required: bool = False
+    low: float = -math.inf
+    more: bool = False
+    """Shown only when asked for: most people leave it as it is."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A script, the fields of its form, and where in the run's folder its output goes."""
+
+    id: str
+    module: str
+    fields: tuple[Field, ...]
+    outputs: Callable[[Path], Sequence[str]]
+    """Options that name the run's own folder."""
+    first: tuple[str, ...] = ()
+    """Words before everything else, as a subcommand."""
+
+    def command(self, values: Mapping[str, object], inputs: Inputs, folder: Path) -> list[str]:
+        """The arguments. Raises ``FormError`` for the first field that can't be taken."""
+        words, options = list(self.first), []
+        for field in self.fields:
+            given = _words(field, values.get(field.name), inputs)
+            if field.required and not given:
+                raise FormError(field.name, "missing")
+            if field.option is None:
+                words += given
+            elif field.kind == "check":
+                options += [field.option] if given else []
+            else:
+                # One word, so that a value that begins with a dash is not an option.
+                options += [f"{field.option}={word}" for word in given]
+        return [*words, *options, *self.outputs(folder)]
+
+
+def _words(field: Field, value: object, inputs: Inputs) -> list[str]:
+    """A field's value as words of a command line; none where it was left empty."""
+    if value is None or value is False or value in ("", []):
+        return []
+    match field.kind:
+        case "check":
+            return ["yes"]
+        case "file" | "files":
+            names = value if isinstance(value, list) else [value]
+            try:
+                return [str(inputs.path(str(name))) for name in names]
+            except NoSuchFile:
+                raise FormError(field.name, "no_file") from None
+        case "choice":
+            if value not in field.choices:
+                raise FormError(field.name, "bad_choice")
+            return [str(value)]
+        case "whole" | "number":
+            return [_number(field, value)]
+        case "text":
+            return [" ".join(str(value).split())] if str(value).strip() else []
+
+
+def _number(field: Field, value: object) -> str:
+    try:
+        number = float(str(value))
+    except ValueError:
+        raise FormError(field.name, "bad_number") from None
+    whole = field.kind == "whole"
+    if not math.isfinite(number) or number < field.low or (whole and number != int(number)):
+        raise FormError(field.name, "bad_number")
+    return str(int(number)) if whole else repr(number)

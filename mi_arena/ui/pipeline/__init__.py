@@ -1,0 +1,1 @@
+"""The admins' tabs over the pipeline's scripts."""

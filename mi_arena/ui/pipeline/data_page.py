@@ -1,0 +1,135 @@
+"""The Data tab: raw corpora in, a split of MI dialogues out, each step a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mi_arena.access.identity import Identities
+from mi_arena.jobs.data_steps import DATA_STEPS
+from mi_arena.jobs.inputs import CORPUS_ENDINGS
+from mi_arena.jobs.steps import FormError
+from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.data_results import DataResults
+from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
+from mi_arena.ui.pipeline.step_form import StepForm
+from mi_arena.ui.pipeline.tools import PipelineTools
+from mi_arena.ui.session import Session
+from mi_arena.ui.texts import say
+
+SCRIPTS = frozenset(step.module for step in DATA_STEPS)
+
+
+class DataPage:
+    """Made inside a ``gr.Blocks`` context; for admins, and every handler asks."""
+
+    def __init__(
+        self,
+        tools: PipelineTools,
+        identities: Identities,
+        browser: gr.BrowserState,
+    ):
+        self._launcher, self._inputs = tools.launcher, tools.inputs
+        self._has_key = tools.has_key
+        self.heading = gr.Markdown()
+        self.upload = gr.File(
+            file_count="multiple", file_types=list(_endings()), elem_id="corpus-upload", height=120
+        )
+        self.note = gr.HTML(elem_id="data-note")
+        admins = Admins(identities, self.note)
+        self.forms = [StepForm(step, tools.inputs) for step in DATA_STEPS]
+        results = DataResults(tools.downloads)
+        choosers = [c for form in self.forms for c in form.choices()]
+        self.runs = RunsPanel(
+            "data",
+            tools.launcher,
+            SCRIPTS,
+            tools.downloads,
+            results.html,
+            self._choices,
+            choosers,
+            admins,
+            browser,
+        )
+        quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
+        self.upload.upload(
+            admins.only(self.on_upload),
+            [browser, self.upload],
+            [self.upload, self.note, *choosers],
+            **quiet,
+        )
+        for form in self.forms:
+            form.begin.click(
+                admins.only(self._beginner(form)),
+                [browser, *form.inputs()],
+                [self.note, *choosers, *self.runs.outputs()],
+                **quiet,
+            )
+        self.opened: dict[str, Any] = {
+            "fn": admins.only(self.on_open),
+            "inputs": [browser, self.runs.parts.chosen],
+            "outputs": [self.note, *choosers, *self.runs.outputs()],
+            **quiet,
+        }
+
+    def outputs(self) -> list[Any]:
+        parts = [self.heading, self.upload, *self.runs.outputs()]
+        return parts + [component for form in self.forms for component in form.outputs()]
+
+    def words(self, session: Session) -> Updates:
+        """Labels alone: what is behind them is painted when an admin opens the tab."""
+        lang = session.lang
+        key = say(lang, "data_key" if self._has_key else "data_no_key")
+        words: Updates = {
+            self.heading: f"## {say(lang, 'data_title')}\n{say(lang, 'data_lead')} {key}",
+            self.upload: gr.update(label=say(lang, "data_upload")),
+            **self.runs.words(session),
+        }
+        for form in self.forms:
+            words |= form.words(session)
+        return words
+
+    # ---- actions of an admin
+
+    def on_open(self, session: Session, chosen: object) -> Updates:
+        return {self.note: "", **self.runs.look(session, chosen)}
+
+    def on_upload(self, session: Session, files: object) -> Updates:
+        given = files if isinstance(files, list) else [files] if files else []
+        names = [self._inputs.add(Path(str(file)), Path(str(file)).name) for file in given]
+        joined = ("、" if session.lang == "zh" else ", ").join(names)
+        return {
+            self.upload: None,
+            self.note: told(session, "data_uploaded", "good", names=joined),
+            **self._choices(),
+        }
+
+    def _choices(self) -> Updates:
+        choices: Updates = {}
+        for form in self.forms:
+            choices |= form.choices()
+        return choices
+
+    def _beginner(self, form: StepForm) -> Any:
+        def begin(session: Session, *given: object) -> Updates:
+            folder = self._launcher.new_folder(form.step.id)
+            try:
+                words = form.step.command(form.values(given), self._inputs, folder.resolve())
+            except FormError as error:
+                folder.rmdir()
+                label = say(session.lang, f"field_{error.field}")
+                return {self.note: told(session, f"form_{error.code}", "bad", field=label)}
+            run = self._launcher.start(folder, form.step.module, words)
+            return {
+                self.note: told(session, "data_begun", "good", name=run.name),
+                **self.runs.look(session, run.name),
+            }
+
+        return begin
+
+
+def _endings() -> list[str]:
+    """What a browser's file chooser understands: the last part of an ending."""
+    return sorted({"." + ending.rpartition(".")[2] for ending in CORPUS_ENDINGS})

@@ -1,0 +1,194 @@
+"""The list of runs and one of them up close: progress, log, result, files; stop and resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from mi_arena.jobs.launching import Launcher
+from mi_arena.jobs.viewing import RunView
+from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.downloads import Downloads
+from mi_arena.ui.pipeline.run_html import files_html, log_html, run_html, run_label
+from mi_arena.ui.session import Session
+from mi_arena.ui.texts import Lang, said, say
+from mi_arena.ui.transcript import note_html
+
+MOST_RUNS = 30
+TICK_SECONDS = 1.5
+
+Result = Callable[[RunView, Lang], str]
+"""What came of a run, as HTML; empty where there is nothing to show yet."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components, in the order in which they stand on the page."""
+
+    heading: gr.Markdown
+    refresh: gr.Button
+    chosen: gr.Radio
+    detail: gr.HTML
+    stop: gr.Button
+    resume: gr.Button
+    result_frame: gr.Accordion
+    result: gr.HTML
+    log_frame: gr.Accordion
+    log: gr.HTML
+    files_frame: gr.Accordion
+    files: gr.HTML
+
+
+class RunsPanel:
+    """Made inside a ``gr.Blocks`` context. ``name`` tells the panels of several tabs apart."""
+
+    def __init__(
+        self,
+        name: str,
+        launcher: Launcher,
+        scripts: frozenset[str],
+        downloads: Downloads,
+        result: Result,
+        changed: Callable[[], Updates],
+        changed_outputs: list[Any],
+        admins: Admins,
+        browser: gr.BrowserState,
+    ):
+        """``changed`` is asked when a run has begun or ended: there are files that weren't."""
+        self._launcher, self._scripts = launcher, scripts
+        self._downloads, self._result, self._changed = downloads, result, changed
+        heading = gr.Markdown()
+        with gr.Row():
+            chosen = gr.Radio([], elem_id=f"{name}-runs", show_label=True)
+            refresh = gr.Button(elem_id=f"{name}-refresh", scale=0, min_width=110)
+        detail = gr.HTML(elem_id=f"{name}-run")
+        with gr.Row():
+            stop = gr.Button(elem_id=f"{name}-stop", visible=False)
+            resume = gr.Button(elem_id=f"{name}-resume", visible=False)
+        with gr.Accordion("…", open=True, visible=False) as result_frame:
+            shown = gr.HTML(elem_id=f"{name}-result")
+        with gr.Accordion("…", open=False, visible=False) as log_frame:
+            log = gr.HTML(elem_id=f"{name}-log")
+        with gr.Accordion("…", open=False, visible=False) as files_frame:
+            files = gr.HTML(elem_id=f"{name}-files")
+        self.parts = Parts(
+            heading, refresh, chosen, detail, stop, resume, result_frame, shown, log_frame, log,
+            files_frame, files,
+        )  # fmt: skip
+        # What is on the page already, so that a tick sends what has changed and nothing else.
+        self.painted = gr.State({})
+        self.timer = gr.Timer(TICK_SECONDS, active=False)
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        inputs = [browser, chosen, self.painted]
+        outputs = self.outputs()
+        for trigger, action in (
+            (self.timer.tick, self.tick),
+            (refresh.click, self.look),
+            (chosen.input, self.look),
+            (stop.click, self.stop),
+            (resume.click, self.resume),
+        ):
+            trigger(admins.only(action), inputs, [*outputs, *changed_outputs, admins.note], **quiet)
+
+    def outputs(self) -> list[Any]:
+        return [*vars(self.parts).values(), self.painted, self.timer]
+
+    def words(self, session: Session) -> Updates:
+        lang, parts = session.lang, self.parts
+        return {
+            parts.heading: f"### {say(lang, 'runs_title')}",
+            parts.refresh: gr.update(value=say(lang, "refresh")),
+            parts.chosen: gr.update(label=say(lang, "runs_choose")),
+            parts.stop: gr.update(value=say(lang, "run_stop")),
+            parts.resume: gr.update(value=say(lang, "run_resume")),
+            parts.result_frame: gr.update(label=say(lang, "run_result")),
+            parts.log_frame: gr.update(label=say(lang, "run_log")),
+            parts.files_frame: gr.update(label=say(lang, "run_files")),
+            self.painted: {},
+        }
+
+    # ---- actions of an admin
+
+    def look(self, session: Session, chosen: object, _: object = None) -> Updates:
+        """Everything anew."""
+        return self.tick(session, chosen, {})
+
+    def tick(self, session: Session, chosen: object, painted: object) -> Updates:
+        """What has changed since it was painted last."""
+        before = painted if isinstance(painted, dict) else {}
+        lang, parts = session.lang, self.parts
+        runs = self._runs()
+        names = [run.name for run in runs]
+        name = chosen if chosen in names else (names[0] if names else None)
+        run = next((run for run in runs if run.name == name), None)
+        now: dict[str, Any] = {
+            "runs": [(run_label(one, lang), one.name) for one in runs],
+            "name": name,
+            "detail": run_html(run, lang) if run else f"<p>{said(lang, 'runs_none')}</p>",
+            "active": run is not None and run.active,
+            "resumable": run is not None
+            and run.state in ("stopped", "lost", "failed")
+            and run.script in self._scripts,
+            "log": log_html(run, lang) if run else "",
+        }
+        still = run is None or (run.state, run.step, run.name) == tuple(before.get("at", ()))
+        now["at"] = [run.state, run.step, run.name] if run else []
+        now["states"] = [[one.name, one.state] for one in runs]
+        updates: Updates = {self.painted: now, self.timer: gr.update(active=True)}
+        if now["states"] != before.get("states"):
+            updates |= self._changed()
+        if now["runs"] != before.get("runs") or name != chosen:
+            # A tick may have been on its way while another run was chosen: it must not choose.
+            kept: dict[str, Any] = {} if name == chosen and before else {"value": name}
+            updates[parts.chosen] = gr.update(choices=now["runs"], **kept)
+        for key, update in (
+            ("detail", {parts.detail: now["detail"]}),
+            ("active", {parts.stop: gr.update(visible=now["active"])}),
+            ("resumable", {parts.resume: gr.update(visible=now["resumable"])}),
+            (
+                "log",
+                {
+                    parts.log: now["log"],
+                    parts.log_frame: gr.update(visible=bool(now["log"])),
+                },
+            ),
+        ):
+            if now[key] != before.get(key):
+                updates |= update
+        if not still or not before:
+            updates |= self._outcome(run, lang)
+        return updates
+
+    def stop(self, session: Session, chosen: object, _: object) -> Updates:
+        self._launcher.stop(str(chosen))
+        return self.look(session, chosen)
+
+    def resume(self, session: Session, chosen: object, _: object) -> Updates:
+        self._launcher.resume(str(chosen))
+        return self.look(session, chosen)
+
+    # ---- inside
+
+    def _runs(self) -> list[RunView]:
+        """This tab's runs; those from a shell don't tell their script and are in all tabs."""
+        ours = [run for run in self._launcher.runs() if run.script in self._scripts | {None}]
+        return ours[:MOST_RUNS]
+
+    def _outcome(self, run: RunView | None, lang: Lang) -> Updates:
+        result = self._result(run, lang) if run else ""
+        files = files_html(run, self._downloads, lang) if run else ""
+        parts = self.parts
+        return {
+            parts.result: result,
+            parts.result_frame: gr.update(visible=bool(result)),
+            parts.files: files,
+            parts.files_frame: gr.update(visible=bool(files)),
+        }
+
+
+def told(session: Session, key: str, kind: str, **values: object) -> str:
+    """A sentence for the place of messages."""
+    return note_html(say(session.lang, key, **values), kind)

@@ -1,0 +1,99 @@
+"""A step's fields as Gradio components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from mi_arena.jobs.inputs import Inputs
+from mi_arena.jobs.steps import Field, Step
+from mi_arena.ui.session import Session
+from mi_arena.ui.texts import Lang, all_texts, say
+
+
+class StepForm:
+    """Made inside a ``gr.Blocks`` context; the page connects ``begin``."""
+
+    def __init__(self, step: Step, inputs: Inputs):
+        self.step, self._inputs = step, inputs
+        first = [field for field in step.fields if not field.more]
+        rest = [field for field in step.fields if field.more]
+        with gr.Accordion(step.id, open=False, elem_id=f"step-{step.id}") as self.frame:
+            self.lead = gr.Markdown()
+            made = self._rows(first)
+            if rest:
+                with gr.Accordion("…", open=False) as self.more:
+                    made |= self._rows(rest)
+            else:
+                self.more = None
+            self.begin = gr.Button(variant="primary", elem_id=f"begin-{step.id}")
+        self.components = {field.name: made[field.name] for field in step.fields}
+
+    def values(self, given: Sequence[object]) -> dict[str, object]:
+        """What was entered, by field."""
+        return dict(zip(self.components, given, strict=True))
+
+    def inputs(self) -> list[Any]:
+        return list(self.components.values())
+
+    def outputs(self) -> list[Any]:
+        frames = [self.frame, self.more] if self.more else [self.frame]
+        return [*frames, self.lead, self.begin, *self.components.values()]
+
+    def words(self, session: Session) -> dict[Any, Any]:
+        lang = session.lang
+        words: dict[Any, Any] = {
+            self.frame: gr.update(label=say(lang, f"step_{self.step.id}")),
+            self.lead: say(lang, f"step_{self.step.id}_lead"),
+            self.begin: gr.update(value=say(lang, f"step_{self.step.id}_begin")),
+        }
+        if self.more:
+            words[self.more] = gr.update(label=say(lang, "step_more"))
+        for field in self.step.fields:
+            words[self.components[field.name]] = gr.update(**self._label(field, lang))
+        return words
+
+    def choices(self) -> dict[Any, Any]:
+        """The files that can be chosen now."""
+        return {
+            self.components[field.name]: gr.update(choices=self._inputs.names(field.endings))
+            for field in self.step.fields
+            if field.kind in ("file", "files")
+        }
+
+    def _label(self, field: Field, lang: Lang) -> dict[str, Any]:
+        told: dict[str, Any] = {"label": say(lang, f"field_{field.name}")}
+        if (key := f"field_{field.name}_info") in all_texts()[lang]:
+            told["info"] = say(lang, key)
+        return told
+
+    def _rows(self, fields: Sequence[Field]) -> dict[str, Any]:
+        """Files take a line of their own; the short fields stand beside each other."""
+        made: dict[str, Any] = {}
+        long = [field for field in fields if field.kind in ("file", "files")]
+        short = [field for field in fields if field not in long]
+        for field in long:
+            made[field.name] = self._component(field)
+        if short:
+            with gr.Row():
+                for field in short:
+                    made[field.name] = self._component(field)
+        return made
+
+    def _component(self, field: Field) -> Any:
+        name = f"{self.step.id}-{field.name.replace('_', '-')}"
+        match field.kind:
+            case "file" | "files":
+                return gr.Dropdown([], value=None, multiselect=field.kind == "files", elem_id=name)
+            case "choice":
+                return gr.Dropdown(list(field.choices), value=field.default, elem_id=name)
+            case "whole" | "number":
+                # Not gr.Number: an empty one sends 0, and empty means the script's own default.
+                value = "" if field.default is None else str(field.default)
+                return gr.Textbox(value, max_length=20, elem_id=name, min_width=150)
+            case "check":
+                return gr.Checkbox(value=bool(field.default), elem_id=name, min_width=150)
+            case "text":
+                return gr.Textbox(max_length=500, elem_id=name, min_width=200)

@@ -1,0 +1,119 @@
+"""Forms become command lines that say what was entered, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mi_arena.jobs.data_steps import DATA_STEPS, READ, REWRITE, SPLIT
+from mi_arena.jobs.inputs import CORPUS_ENDINGS, DIALOGUE_ENDINGS, Inputs, NoSuchFile
+from mi_arena.jobs.steps import FormError
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Inputs:
+    for name in ("uploads/cases.tar.gz", "read-1/dialogues.jsonl", "read-2/dialogues.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}\n")
+    (tmp_path / "read-1/metrics.jsonl").write_text("{}\n")
+    (tmp_path.parent / "outside.jsonl").write_text("{}\n")
+    return Inputs(tmp_path)
+
+
+def test_a_filled_form(inputs: Inputs, tmp_path: Path) -> None:
+    values = {"kind": "cpsycound", "path": "uploads/cases.tar.gz", "no_clean": True}
+    run = tmp_path / "read-3"
+    assert READ.command(values, inputs, run) == [
+        "read", "cpsycound", str(tmp_path / "uploads/cases.tar.gz"), "--no-clean",
+        f"--out={run}/dialogues.jsonl", f"--report={run}/report.json", f"--run={run}",
+    ]  # fmt: skip
+
+
+def test_several_files_numbers_and_what_is_left_empty(inputs: Inputs, tmp_path: Path) -> None:
+    names = ["read-1/dialogues.jsonl", "read-2/dialogues.jsonl"]
+    values = {"dialogues": names, "train": 2000.0, "test": 40, "against": [names[0]], "seed": None}
+    assert SPLIT.command(values, inputs, tmp_path / "s") == [
+        *(str(tmp_path / name) for name in names),
+        "--train=2000", "--test=40", f"--against={tmp_path / names[0]}",
+        f"--out={tmp_path / 's/split'}", f"--run={tmp_path / 's'}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "code"),
+    [
+        ({}, "dialogues", "missing"),
+        ({"dialogues": "read-9/dialogues.jsonl"}, "dialogues", "no_file"),
+        ({"dialogues": "../outside.jsonl"}, "dialogues", "no_file"),
+        ({"dialogues": "/etc/passwd"}, "dialogues", "no_file"),
+        ({"dialogues": "read-1/dialogues.jsonl", "limit": 1.5}, "limit", "bad_number"),
+        ({"dialogues": "read-1/dialogues.jsonl", "limit": 0}, "limit", "bad_number"),
+        ({"dialogues": "read-1/dialogues.jsonl", "max_cost": "nan"}, "max_cost", "bad_number"),
+        ({"dialogues": "read-1/dialogues.jsonl", "max_cost": "lots"}, "max_cost", "bad_number"),
+    ],
+)
+def test_what_cannot_be_taken(
+    inputs: Inputs, values: dict[str, object], field: str, code: str
+) -> None:
+    with pytest.raises(FormError) as refused:
+        REWRITE.command(values, inputs, Path("run"))
+    assert (refused.value.field, refused.value.code) == (field, code)
+
+
+@given(text=st.text(max_size=40))
+def test_a_text_is_one_word_whatever_it_is(
+    text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "d.jsonl").write_text("")
+    values = {"dialogues": "d.jsonl", "model": text}
+    words = REWRITE.command(values, Inputs(folder), folder)
+    named = [word for word in words if word.startswith("--model=")]
+    assert len(words) == 3 + len(named)
+    assert bool(named) == bool(text.strip())
+
+
+def test_options_are_those_of_the_scripts() -> None:
+    """A form that says what its script does not know would fail for everybody."""
+    import subprocess
+    import sys
+
+    from mi_arena.settings import ROOT
+
+    for step in DATA_STEPS:
+        shown = subprocess.run(
+            [sys.executable, "-m", step.module, *step.first, "--help"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        options = [field.option for field in step.fields if field.option]
+        options += [word for word in step.outputs(Path("x")) if word.startswith("--")]
+        for option in options:
+            assert option.partition("=")[0] in shown, (step.module, option)
+
+
+def test_files_to_choose_from(inputs: Inputs) -> None:
+    dialogues = inputs.names(DIALOGUE_ENDINGS)
+    assert sorted(dialogues) == ["read-1/dialogues.jsonl", "read-2/dialogues.jsonl"]
+    assert "uploads/cases.tar.gz" in inputs.names(CORPUS_ENDINGS)
+    assert Inputs(inputs.root / "none").names(DIALOGUE_ENDINGS) == []
+
+
+def test_uploads_never_replace_each_other(inputs: Inputs, tmp_path: Path) -> None:
+    file = tmp_path / "sent"
+    file.write_bytes(b"one")
+    first = inputs.add(file, "../../语料 1.tar.gz")
+    file.write_bytes(b"two")
+    second = inputs.add(file, "../../语料 1.tar.gz")
+    assert (first, second) == ("uploads/语料_1.tar.gz", "uploads/语料_1-2.tar.gz")
+    assert inputs.path(first).read_bytes() == b"one"
+    assert inputs.path(second).read_bytes() == b"two"
+    assert inputs.add(file, "...").startswith("uploads/")
+
+
+def test_a_link_to_elsewhere_is_no_input(inputs: Inputs) -> None:
+    (inputs.root / "uploads/link.jsonl").symlink_to("/etc/passwd")
+    with pytest.raises(NoSuchFile):
+        inputs.path("uploads/link.jsonl")

@@ -1,0 +1,1 @@
+"""Which counselling corpora are good: a sample of each, rated by a model and by people."""

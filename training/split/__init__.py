@@ -1,0 +1,1 @@
+"""Training and test sets out of dialogue files, without leaks: ``python -m training.split``."""

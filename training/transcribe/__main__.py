@@ -1,0 +1,3 @@
+from training.transcribe.command import main
+
+raise SystemExit(main())

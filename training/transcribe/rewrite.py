@@ -1,0 +1,172 @@
+"""One dialogue: ask, check, go back with the reasons, at most so many times; then the dead letters.
+
+Knows no files and no pace: whoever calls gives it something to ask with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mi_arena.dialogue import Dialogue, Message
+from mi_arena.llm.answers import Answer
+from mi_arena.llm.asker import Unanswered
+from mi_arena.llm.endpoint import Endpoint
+from mi_arena.llm.question import Question
+from training.transcribe.checks import Failure, check, said_by, same_words
+from training.transcribe.prompt import Prompt, material
+from training.transcribe.reply import Unreadable, dialogue_in
+
+Ask = Callable[[Question], Awaitable[Answer]]
+"""May raise ``Unanswered``; what else it raises ends the run."""
+
+KEPT_META = ("topic", "group", "flags")
+
+
+@dataclass(frozen=True)
+class How:
+    """What one run does with every dialogue."""
+
+    prompt: Prompt
+    endpoint: Endpoint
+    attempts: int
+    keep_client: frozenset[str] | None
+    """Sources whose client turns are kept word for word; ``None`` means all."""
+    with_crisis: bool
+
+    def keeps_client(self, source: str) -> bool:
+        return self.keep_client is None or source in self.keep_client
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A dialogue without a rewriting, and why. ``tries``: the failures of each attempt."""
+
+    id: str
+    source: str
+    kind: str
+    """``crisis``, ``source``, ``endpoint``, or ``checks``."""
+    tries: list[list[Failure]]
+    last_answer: str | None
+    used: dict[str, Any]
+
+    @property
+    def reasons(self) -> list[str]:
+        """The kinds of failure, each once, in the order they came."""
+        return list(dict.fromkeys(failure.kind for one in self.tries for failure in one))
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def is_crisis(source: Dialogue) -> bool:
+    return "crisis" in (source.meta.get("flags") or []) or source.meta.get("crisis") is True
+
+
+def unfit(source: Dialogue, how: How) -> DeadLetter | None:
+    """The dead letter of a source that is not to be asked about, or ``None``."""
+    if is_crisis(source) and not how.with_crisis:
+        reason = Failure("crisis", "原对话标有危机内容，默认不改写（--with-crisis 可纳入）。")
+        return _dead(source, "crisis", [[reason]], [])
+    if source.lang != "zh":
+        return _dead(source, "source", [[Failure("language", "原对话不是中文。")]], [])
+    given = material(source)
+    if not given or any(not message.content for message in given):
+        reason = Failure("empty_turn", "原对话没有来访者的话，或有空的话轮。")
+        return _dead(source, "source", [[reason]], [])
+    return None
+
+
+async def rewrite(source: Dialogue, ask: Ask, how: How) -> Dialogue | DeadLetter:
+    """The rewriting of ``source`` that passed all checks, or its dead letter."""
+    dead = unfit(source, how)
+    if dead is not None:
+        return dead
+    given = material(source)
+    keep = how.keeps_client(source.source)
+    first = question = how.prompt.question(given, keep)
+    answers: list[Answer] = []
+    tries: list[list[Failure]] = []
+    for attempt in range(1, how.attempts + 1):
+        try:
+            answer = await ask(question)
+        except Unanswered as failure:
+            tries.append([Failure("endpoint", str(failure))])
+            return _dead(source, "endpoint", tries, answers)
+        answers.append(answer)
+        failures, found = judge(answer, given, keep, first.messages[0].content)
+        if not failures:
+            return _dialogue(source, found, answers, how)
+        tries.append(failures)
+        reasons = [failure.reason for failure in failures]
+        question = how.prompt.again(first, answer.text, reasons, attempt + 1)
+    return _dead(source, "checks", tries, answers)
+
+
+def judge(
+    answer: Answer, given: Sequence[Message], keep_client: bool, prompt: str
+) -> tuple[list[Failure], list[Message]]:
+    """What is wrong with an answer, and the dialogue in it when nothing is."""
+    try:
+        found = dialogue_in(answer.text, answer.finish, answer.refused)
+    except Unreadable as unreadable:
+        return [unreadable.failure], []
+    failures = check(given, found, keep_client, prompt)
+    if keep_client and not failures:
+        # Equal but for white space: the source's own spelling stands.
+        own = iter(said_by("client", given))
+        found = [
+            Message(role=m.role, content=next(own)) if m.role == "client" else m for m in found
+        ]
+        assert same_words("".join(said_by("client", found)), "".join(said_by("client", given)))
+    return failures, found
+
+
+def used_by(answers: Sequence[Answer]) -> dict[str, Any]:
+    """Attempts, tokens and cost, of every answer that was paid for, good or not."""
+    costs = [answer.cost for answer in answers]
+    known = [cost for cost in costs if cost is not None]
+    return {
+        "attempts": len(answers),
+        "usage": {
+            "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
+            "completion_tokens": sum(answer.completion_tokens for answer in answers),
+            "estimated": any(answer.estimated for answer in answers),
+        },
+        "cost_usd": round(sum(known), 8) if len(known) == len(costs) else None,
+        "cost_note": "; ".join(dict.fromkeys(answer.cost_note for answer in answers)),
+    }
+
+
+def _dialogue(source: Dialogue, found: list[Message], answers: list[Answer], how: How) -> Dialogue:
+    extra = source.model_extra or {}
+    kept = {
+        name: source.meta.get(name, extra.get(name))
+        for name in KEPT_META
+        if name in source.meta or name in extra
+    }
+    provenance = {
+        "prompt_version": how.prompt.version,
+        "prompt_sha256": how.prompt.sha256,
+        "client_kept": how.keeps_client(source.source),
+        "model_asked": how.endpoint.model,
+        "model_answered": answers[-1].model,
+        "parameters": how.endpoint.parameters.asked(),
+        **used_by(answers),
+        "finished_at": answers[-1].at,
+    }
+    return Dialogue(
+        id=f"mi-{source.id}",
+        source=source.source,
+        lang=source.lang,
+        messages=found,
+        meta={**kept, "source_id": source.id, "provenance": provenance},
+    )
+
+
+def _dead(
+    source: Dialogue, kind: str, tries: list[list[Failure]], answers: list[Answer]
+) -> DeadLetter:
+    last = answers[-1].text if answers else None
+    return DeadLetter(source.id, source.source, kind, tries, last, used_by(answers))
