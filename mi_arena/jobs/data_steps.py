@@ -17,6 +17,7 @@ MODEL = (
     Field("concurrency", "whole", "--concurrency", low=1, more=True),
     Field("price_in", "number", "--price-in", low=0, more=True),
     Field("price_out", "number", "--price-out", low=0, more=True),
+    Field("timeout", "number", "--timeout", low=1, more=True),
 )
 """Of every step that asks a model."""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import signal
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,8 @@ from tests.training.transcribe.rewriter import good, misbehaving
 from tests.ui.conftest import DESKTOP, PHONE, TIMEOUT, Site, invite, open_page, sign_in
 
 pytestmark = pytest.mark.browser
+
+CASES = 200
 
 LINES = (
     "来访者：咨询师，我晚上总睡不好，白天很累，第{n}次来了，有些不好意思开口。",
@@ -86,14 +91,14 @@ def test_from_raw_files_to_a_split(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-must-never-be-seen")
     page = open_data(chrome, site)
-    upload(page, "cases.tar.gz", archive(12))
+    upload(page, "cases.tar.gz", archive(CASES))
 
     unfold(page, "read")
     pick(page, "read-kind", "cpsycound")
     pick(page, "read-path", "cases.tar.gz")
     begin(page, "read")
     shown_as(page, "read")
-    expect(page.locator("#data-result")).to_contain_text("读入 12 段，写出 12 段")
+    expect(page.locator("#data-result")).to_contain_text("读入 200 段，写出 200 段")
     expect(page.locator("#data-result")).to_contain_text("stage_direction")
     page.locator("#step-read > button").click()
 
@@ -109,7 +114,12 @@ def test_from_raw_files_to_a_split(
         fill(page, "rewrite-base-url", server.url)
         fill(page, "rewrite-price-in", "2")
         fill(page, "rewrite-price-out", "8")
+        fill(page, "rewrite-concurrency", "8")
+        fill(page, "rewrite-timeout", "3")
         begin(page, "rewrite")
+        killed_in_the_middle(site)
+        shown_as(page, "rewrite", "已中断")
+        page.locator("#data-resume").click()
         shown_as(page, "rewrite")
     assert set(server.charged.values()) == {1}
     expect(page.locator("#data-run")).to_contain_text("已花")
@@ -124,12 +134,26 @@ def test_from_raw_files_to_a_split(
     assert "sk-test" not in page.content()
 
 
+def killed_in_the_middle(site: Site) -> None:
+    """The rewriting's process, killed once it has written some of them."""
+    [run] = [one for one in site.tools.launcher.runs() if one.script == "training.transcribe"]
+    out = run.path / "mi.jsonl"
+    end = time.monotonic() + TIMEOUT / 1000
+    while not out.exists() or out.read_bytes().count(b"\n") < CASES // 5:
+        assert time.monotonic() < end, "nothing is written"
+        time.sleep(0.02)
+    pid = site.tools.launcher.view(run.name).pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    assert out.read_bytes().count(b"\n") < CASES
+
+
 def everything_was_kept(site: Site) -> None:
-    """Each of the twelve is rewritten or among the dead letters, and what it cost is told."""
+    """Each of them is rewritten or among the dead letters, and what it cost is told."""
     [run] = [one for one in site.tools.launcher.runs() if one.script == "training.transcribe"]
     written = list(read_dialogues(run.path / "mi.jsonl"))
     dead = (run.path / "mi.dead.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len(written) + len(dead) == 12 and written
+    assert len(written) + len(dead) == CASES and written
     assert metrics(run.path)[-1]["cost_usd"] > 0
 
 
