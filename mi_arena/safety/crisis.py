@@ -71,7 +71,9 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class _Compiled:
+class CompiledTable:
+    """The table as it is searched with."""
+
     traditional: Mapping[int, str]
     exceptions: list[re.Pattern[str]]
     patterns: list[tuple[Finding, re.Pattern[str]]]
@@ -83,7 +85,8 @@ def crisis_table() -> CrisisTable:
 
 
 @cache
-def _compiled() -> _Compiled:
+def compiled_table() -> CompiledTable:
+    """Built once. Raises ``ValueError`` for an id that is there twice."""
     table = crisis_table()
 
     def build(regex: str) -> re.Pattern[str]:
@@ -97,7 +100,7 @@ def _compiled() -> _Compiled:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f"crisis table: id used twice: {sorted(twice)[0]}")
-    return _Compiled(
+    return CompiledTable(
         traditional=str.maketrans(table.traditional),
         exceptions=[build(entry.regex) for entry in table.exceptions],
         patterns=[(Finding(p.category, p.id), build(p.regex)) for p in table.patterns],
@@ -115,7 +118,7 @@ def normalised(text: str, *, joined: bool) -> str:
     text = "".join(
         c for c in text if c.isspace() or unicodedata.category(c) not in ("Cf", "Cc", "Cs")
     )
-    text = text.translate(_compiled().traditional).replace("’", "'").replace("‘", "'")
+    text = text.translate(compiled_table().traditional).replace("’", "'").replace("‘", "'")
     text = re.sub(r"[^\S\n]+", " ", text)
     if joined:
         text = BETWEEN_HAN.sub("", text)
@@ -124,7 +127,7 @@ def normalised(text: str, *, joined: bool) -> str:
 
 def scan(text: str) -> list[Finding]:
     """Every pattern that the text meets, in the table's order; empty when there is none."""
-    compiled = _compiled()
+    compiled = compiled_table()
     # Both ways, because a space between Han characters is filler to some and a comma to others:
     # 想死 他们不管 must not read as 想死他们.
     views = {normalised(text, joined=False), normalised(text, joined=True)}
@@ -133,6 +136,6 @@ def scan(text: str) -> list[Finding]:
 
 
 def _without_idioms(text: str) -> str:
-    for idiom in _compiled().exceptions:
+    for idiom in compiled_table().exceptions:
         text = idiom.sub(REMOVED, text)
     return text

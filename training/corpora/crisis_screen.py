@@ -175,7 +175,7 @@ class Sieve:
 @cache
 def _sieves() -> tuple[Sieve, Sieve]:
     """Of the patterns and of the exceptions."""
-    compiled = crisis._compiled()
+    compiled = crisis.compiled_table()
     patterns = [pattern for _, pattern in compiled.patterns]
     return Sieve(patterns, compiled.traditional), Sieve(compiled.exceptions, compiled.traditional)
 
@@ -186,7 +186,7 @@ def scan(text: str) -> list[crisis.Finding]:
     possible = patterns.may_meet(text)
     if not possible:
         return []
-    compiled = crisis._compiled()
+    compiled = crisis.compiled_table()
     views = {crisis.normalised(text, joined=False)}
     if any(crisis.BETWEEN_HAN.search(view) for view in views):
         views.add(crisis.normalised(text, joined=True))  # else it is the same
