@@ -128,6 +128,9 @@ def _shape(found: Sequence[Message]) -> Iterator[Failure]:
         yield Failure("first_role", "第一条消息必须是来访者（client）说的。")
     if found[-1].role != "counselor":
         yield Failure("last_role", "最后一条消息必须是咨询师（counselor）说的。")
+    others = [number for number, m in enumerate(found, 1) if m.role == "system"]
+    if others:
+        yield Failure("role", f"第{others[0]}条消息既不是来访者也不是咨询师说的。")
     pairs = pairwise(found)
     twice = [number for number, (one, two) in enumerate(pairs, 2) if one.role == two.role]
     if twice:

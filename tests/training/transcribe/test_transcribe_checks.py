@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import cycle
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mi_arena.dialogue import Message, read_dialogues
@@ -200,6 +200,9 @@ def test_shares_stay_in_bounds(one: str, two: str) -> None:
     assert same_words(one, " ".join(one))
 
 
+@example(
+    [Message(role=r, content="0") for r in ("client", "counselor", "system", "counselor")], False
+)
 @given(
     st.lists(
         st.builds(
