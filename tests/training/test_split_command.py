@@ -23,8 +23,9 @@ from tests.small_dialogues import write
 from tests.training.split_dialogues import one, story
 from training.split import folder as split_folder
 from training.split.__main__ import main
-from training.split.folder import whole_folder
+from training.split.folder import check_target
 from training.split.groups import plain
+from training.whole_folder import whole_folder
 
 SMILECHAT = ROOT.parent / "shared" / "data" / "smilechat.jsonl.gz"
 SIZES = ("--train", 20, "--test", 4)
@@ -327,7 +328,7 @@ def test_a_split_that_a_kill_left_aside_goes_back(tmp_path: Path) -> None:
     aside = tmp_path / f".split.old-{process.pid}"
     aside.mkdir()
     (aside / "manifest.json").write_text(json.dumps({"format": split_folder.FORMAT}))
-    with pytest.raises(KeyError), whole_folder(tmp_path / "split"):
+    with pytest.raises(KeyError), whole_folder(tmp_path / "split", check_target):
         raise KeyError
     assert [path.name for path in tmp_path.iterdir()] == ["split"]
 

@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from mi_arena.dialogue import Dialogue, write_dialogues
 from mi_arena.jobs.script import BadInput
@@ -24,6 +19,7 @@ from training.split.card import card
 from training.split.intake import file_sha256
 from training.split.making import Made
 from training.split.report import as_text
+from training.whole_folder import whole_folder
 
 FORMAT = "mi-arena-split/1"
 MANIFEST = "manifest.json"
@@ -48,43 +44,9 @@ def _is_split(folder: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("format") == FORMAT
 
 
-@contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the target's place when all went well."""
-    target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part, before = (
-        target.with_name(f".{target.name}.{what}-{os.getpid()}") for what in ("part", "old")
-    )
-    _clear_up(target)
-    part.mkdir()
-    try:
-        yield part
-        check_target(target)  # again: it may have changed meanwhile
-        if target.exists():
-            target.rename(before)
-        part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(before, ignore_errors=True)
-
-
-def _clear_up(target: Path) -> None:
-    """Away with what killed runs left; a split they had just moved aside goes back to its place."""
-    pattern = re.compile(re.escape(f".{target.name}.") + r"(part|old)-(\d+)")
-    for path in sorted(target.parent.glob(f".{target.name}.*")):
-        found = pattern.fullmatch(path.name)
-        if not found or psutil.pid_exists(int(found[2])):
-            continue
-        if found[1] == "old" and not target.exists():
-            path.rename(target)
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-
-
 def write_split(target: Path, made: Made, told: dict[str, Any]) -> None:
     """Write everything; an earlier split there is replaced. Raises ``OSError`` where it can't."""
-    with whole_folder(target) as folder:
+    with whole_folder(target, check_target) as folder:
         marked = {
             name: [_marked(one, name) for one in found] for name, found in made.splits.items()
         }
