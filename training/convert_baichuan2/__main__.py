@@ -103,12 +103,15 @@ def run_all(arguments: argparse.Namespace, run: RunDirectory | None) -> dict[str
 
     from training.convert_baichuan2.adapters import turned
     from training.convert_baichuan2.config import read_config
+    from training.convert_baichuan2.folder import ADAPTER_FORMAT, check_target
     from training.convert_baichuan2.making import Options, convert
 
     config = read_config(arguments.source) if arguments.source else None
     back = arguments.adapter_back is not None
     adapter = None
     if arguments.adapter_out:
+        # Told now, not after the weights have been written.
+        check_target(arguments.adapter_out.resolve(), "--adapter-out", ADAPTER_FORMAT)
         shape = config.shape if config and not back else None
         adapter = turned(arguments.adapter_back or arguments.adapter, back, shape)
     told: dict[str, Any] = {}

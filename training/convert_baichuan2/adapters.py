@@ -53,6 +53,11 @@ Adapter = dict[tuple[int, str], Lora]
 """By layer and module, such as ``(0, "self_attn.q_proj")``."""
 
 
+def in_order(item: tuple[tuple[int, str], object]) -> tuple[int, int]:
+    (layer, module), _ = item
+    return layer, ORDER.index(module)
+
+
 def read_adapter(folder: Path) -> tuple[dict[str, Any], Adapter, Path]:
     """Its config, its updates and the file they lie in. Raises ``BadInput`` with one line."""
     if not (folder / "adapter_config.json").is_file():
@@ -71,7 +76,7 @@ def read_adapter(folder: Path) -> tuple[dict[str, Any], Adapter, Path]:
     if not parts:
         raise BadInput(f"{file}: no LoRA matrices in it")
     adapter: Adapter = {}
-    for (layer, module), ab in sorted(parts.items()):
+    for (layer, module), ab in sorted(parts.items(), key=in_order):
         where = f"{file}: layer {layer}, {module}"
         if set(ab) != {"A", "B"}:
             raise BadInput(f"{where}: one of A and B is missing")
