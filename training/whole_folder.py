@@ -33,6 +33,8 @@ def whole_folder(target: Path, check: Callable[[Path], object]) -> Iterator[Path
         part.rename(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        if before.exists() and not target.exists():
+            before.rename(target)  # stopped between the two: the old one stays
         shutil.rmtree(before, ignore_errors=True)
 
 

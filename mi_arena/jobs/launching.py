@@ -21,8 +21,10 @@ from pathlib import Path
 
 import psutil
 
+from mi_arena.jobs.inputs import UPLOADS
 from mi_arena.jobs.run_directory import (
     COMMAND_NAME,
+    STOP_NAME,
     begin_status,
     end_begun_status,
     write_atomically,
@@ -30,8 +32,8 @@ from mi_arena.jobs.run_directory import (
 from mi_arena.jobs.script import DONE
 from mi_arena.jobs.viewing import RunView, all_runs, is_alive, view_run
 
-SECRETS = ("MI_ARENA_SECRET", "MI_ARENA_ADMIN_CODE")
-"""Not handed to scripts: none of them needs the study's own."""
+SECRETS = ("MI_ARENA_SECRET", "MI_ARENA_ADMIN_CODE", "HF_TOKEN")
+"""Not handed to scripts: none of them needs the study's own, and no form publishes anything."""
 
 
 class JobError(ValueError):
@@ -82,6 +84,7 @@ class Launcher:
         run = self.view(name)
         if not run.active or run.pid is None or not is_alive(run.pid, run.pid_started):
             raise JobError("not_running")
+        (run.path / STOP_NAME).touch()
         try:
             psutil.Process(run.pid).terminate()
         except psutil.Error:
@@ -108,6 +111,7 @@ class Launcher:
             running = view_run(self.root, folder)
             if running is not None and running.active:
                 raise JobError("still_running")
+            (folder / STOP_NAME).unlink(missing_ok=True)
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 cwd=self._working,
@@ -127,9 +131,13 @@ class Launcher:
 
     def _folder(self, name: str) -> Path | None:
         """The folder of a run's name, if it lies under the root."""
-        folder = (self.root / name).resolve()
-        inside = folder.is_relative_to(self.root.resolve()) and folder != self.root.resolve()
-        return self.root / folder.relative_to(self.root.resolve()) if inside else None
+        root = self.root.resolve()
+        folder = (root / name).resolve()
+        if not folder.is_relative_to(root) or folder == root:
+            return None
+        inside = folder.relative_to(root)
+        # What was uploaded is data, whatever its name: it must not pose as a run.
+        return None if UPLOADS in inside.parts else self.root / inside
 
 
 def _reap(process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -22,17 +22,28 @@ State = Literal["running", "done", "failed", "stopped"]
 STATUS_NAME = "status.json"
 COMMAND_NAME = "command.json"
 """Module and arguments, where the app started the run."""
+STOP_NAME = "stop-asked"
+"""Left by whoever asked the process to end: a script that is still beginning can't say so."""
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file in one step, so that a reader never sees half of it."""
-    part = path.with_name(path.name + ".part")
+    # Two processes may write the same file; each has a part of its own.
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)
 
 
 def begin_status(folder: Path, pid: int) -> None:
-    """What stands in ``status.json`` from a process' start until its script has begun."""
+    """What stands in ``status.json`` from a process' start until its script has begun.
+
+    A script that was quicker has said so itself, and is left alone.
+    """
+    try:
+        if json.loads((folder / STATUS_NAME).read_text(encoding="utf-8"))["pid"] == pid:
+            return
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
     try:
         started = psutil.Process(pid).create_time()
     except psutil.Error:  # it has ended already, and its console says why

@@ -11,7 +11,8 @@ from typing import Any, Literal, cast, get_args
 
 import psutil
 
-from mi_arena.jobs.run_directory import COMMAND_NAME, STATUS_NAME
+from mi_arena.jobs.inputs import UPLOADS
+from mi_arena.jobs.run_directory import COMMAND_NAME, STATUS_NAME, STOP_NAME
 
 State = Literal["starting", "running", "done", "failed", "stopped", "lost"]
 """``lost``: it says that it runs, but its process is gone. It can be resumed, as a stopped one."""
@@ -52,7 +53,7 @@ class RunView:
 
 
 def all_runs(root: Path) -> list[RunView]:
-    """Every run under ``root``, the newest first."""
+    """Every run under ``root``, the newest first; an uploaded file is never part of one."""
     seen = [run for folder in _folders(root, DEEPEST) if (run := view_run(root, folder))]
     return sorted(seen, key=lambda run: run.updated_at, reverse=True)
 
@@ -68,9 +69,10 @@ def view_run(root: Path, folder: Path) -> RunView | None:
     if state in ("starting", "running") and not is_alive(
         status.get("pid"), status.get("pid_started")
     ):
+        asked = (folder / STOP_NAME).exists()
         # A script that ends before it has begun says why on its console only.
-        error = (error or _last_line(folder)) if state == "starting" else error
-        state = "failed" if state == "starting" else "lost"
+        error = (error or _last_line(folder)) if state == "starting" and not asked else error
+        state = "stopped" if asked else "failed" if state == "starting" else "lost"
     return RunView(
         name=folder.relative_to(root).as_posix(),
         path=folder,
@@ -121,7 +123,11 @@ def metrics(folder: Path, last: int | None = None) -> list[dict[str, Any]]:
 
 def _folders(root: Path, depth: int) -> Iterator[Path]:
     try:
-        children = [child for child in root.iterdir() if child.is_dir() and not child.is_symlink()]
+        children = [
+            child
+            for child in root.iterdir()
+            if child.is_dir() and not child.is_symlink() and child.name != UPLOADS
+        ]
     except OSError:
         return
     for child in children:

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from mi_arena.jobs.launching import JobError, Launcher
-from mi_arena.jobs.run_directory import RunDirectory
+from mi_arena.jobs.run_directory import RunDirectory, begin_status
 from mi_arena.jobs.viewing import RunView, all_runs, log_tail, metrics
 from mi_arena.settings import ROOT
 
 SCRIPT = """
 import os, signal, sys, time
 from pathlib import Path
-from mi_arena.jobs.run_directory import RunDirectory
+from mi_arena.jobs.run_directory import RunDirectory, begin_status
 run = RunDirectory(sys.argv[1])
 mode = sys.argv[2]
 if mode == "refuse":
@@ -109,6 +109,38 @@ def test_stop_and_resume(launcher: Launcher) -> None:
     again = launcher.resume(run.name)
     assert again.name == run.name and again.pid != run.pid
     until(lambda: launcher.view(run.name).state == "done")
+
+
+def test_stopped_while_it_is_still_beginning(launcher: Launcher) -> None:
+    run = start(launcher, "go")
+    launcher.stop(run.name)
+    until(lambda: not launcher.view(run.name).active)
+    stopped = launcher.view(run.name)
+    assert (stopped.state, stopped.error) in {("stopped", None), ("done", None)}
+    if stopped.state == "stopped":
+        launcher.resume(run.name)
+        until(lambda: launcher.view(run.name).state == "done")
+
+
+def test_an_upload_cannot_pose_as_a_run(launcher: Launcher, tmp_path: Path) -> None:
+    forged = RunDirectory(launcher.root / "uploads")
+    forged.start({}, 1)
+    forged.end("stopped")
+    command = {"module": "slow_script", "arguments": [str(tmp_path / "elsewhere"), "go"]}
+    (launcher.root / "uploads/command.json").write_text(json.dumps(command))
+    assert launcher.runs() == []
+    for action in (launcher.view, launcher.stop, launcher.resume):
+        with pytest.raises(JobError, match="no_run"):
+            action("uploads")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_script_that_was_quicker_is_left_alone(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.start({}, 5)
+    run.progress(3)
+    begin_status(tmp_path, os.getpid())
+    assert json.loads((tmp_path / "status.json").read_text())["step"] == 3
 
 
 def test_a_killed_run_is_lost_and_can_be_resumed(launcher: Launcher) -> None:

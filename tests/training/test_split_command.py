@@ -322,6 +322,26 @@ def test_a_kill_leaves_nothing_half_written(run: Any, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "split"]
 
 
+def test_the_old_split_stays_when_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "split"
+    old.mkdir()
+    (old / "manifest.json").write_text("old")
+    real = Path.rename
+
+    def fails_for_the_new(self: Path, target: Path) -> Path:
+        if ".part-" in self.name:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails_for_the_new)
+    with pytest.raises(KeyboardInterrupt), whole_folder(old, lambda _: None) as part:
+        (part / "manifest.json").write_text("new")
+    assert (old / "manifest.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["split"]
+
+
 def test_a_split_that_a_kill_left_aside_goes_back(tmp_path: Path) -> None:
     process = subprocess.Popen(["true"])
     process.wait()
