@@ -122,6 +122,13 @@ def _counts(compared: Compared, lang: Lang) -> str:
     )
 
 
+def codes_html(compared: Compared, lang: Lang) -> str:
+    """Every coder's codes beside each other, segment by segment; or counts where that's all."""
+    if compared.volleys is None:
+        return _counts(compared, lang)
+    return _dialogue(compared, compared.volleys, lang)
+
+
 def _dialogue(compared: Compared, volleys: tuple[AlignedVolley, ...], lang: Lang) -> str:
     rows, at = [], 0
     width = len(compared.codings) + 1

@@ -12,9 +12,9 @@ from mi_arena.battles.state import SIDES
 from mi_arena.miti.check import violations
 from mi_arena.ui.desk import coding_view
 from mi_arena.ui.desk.answer import Answer, Call
-from mi_arena.ui.desk.cases_room import globals_html
+from mi_arena.ui.desk.cases_room import codes_html, globals_html
 from mi_arena.ui.desk.practice_view import result_html
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, said, say
 from mi_arena.ui.transcript import note_html
 from mi_arena.workspace.desk import Desk, Job
 from mi_arena.workspace.practising import is_trained
@@ -187,12 +187,16 @@ class FinalRoom(SheetRoom):
     def page(self, call: Call, desk: Desk) -> str:
         compared = self.workspace.adjudication.compare(call.argument)
         told = escape(say(call.lang, "desk_final_begins"))
+        codes = (
+            f"<details class=coders><summary>{said(call.lang, 'desk_final_codes')}</summary>"
+            f"{codes_html(compared, call.lang)}</details>"
+        )
         return coding_view.page(
             desk,
             call.lang,
             say(call.lang, "desk_final_title"),
             f"case:{call.argument}",
-            beside=f'<p class="hint">{told}</p>{globals_html(compared, call.lang)}',
+            beside=f'<p class="hint">{told}</p>{globals_html(compared, call.lang)}{codes}',
         )
 
     def hand_in(self, call: Call, job: Job, *, sure: bool, reason: str | None) -> Answer:
