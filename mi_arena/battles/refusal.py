@@ -46,6 +46,18 @@ Code = Literal[
     "damaged_draft",
     "judged_already",
     "practised_already",
+    "review_closed",
+    "review_unfinished",
+    "review_no_verdict",
+    "review_no_reason",
+    "review_empty_turn",
+    "review_unedited",
+    "review_open_already",
+    "review_nothing_left",
+    "review_too_large",
+    "review_no_source",
+    "review_bad_file",
+    "review_none_given",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mi_arena.jobs.inputs import CORPUS_ENDINGS, DIALOGUE_ENDINGS
+from mi_arena.jobs.inputs import CORPUS_ENDINGS, DIALOGUE_ENDINGS, RATINGS_NAME
 from mi_arena.jobs.steps import Field, Step
 
 KINDS = (
@@ -46,7 +46,7 @@ RATE = Step(
         Field("sample", "whole", "--sample", default=50, low=1),
         Field("no_judge", "check", "--no-judge"),
         *MODEL,
-        Field("human", "files", "--human", endings=(".csv",)),
+        Field("human", "files", "--human", endings=(".csv", RATINGS_NAME)),
         Field("choose", "whole", "--choose", default=2, low=1, more=True),
         Field("reason", "text", "--reason", more=True),
         Field("seed", "whole", "--seed", default=0, low=0, more=True),

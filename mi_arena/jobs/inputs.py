@@ -12,8 +12,12 @@ CORPUS_ENDINGS = (
     ".jsonl", ".jsonl.gz", ".json", ".csv", ".csv.gz", ".txt", ".zip", ".tar", ".tar.gz", ".tgz",
 )  # fmt: skip
 DIALOGUE_ENDINGS = (".jsonl", ".jsonl.gz")
-INSIDE_RUNS = frozenset({"metrics.jsonl"})
-"""What every run has and nobody learns from."""
+RATINGS_NAME = "people.jsonl"
+"""Experts' ratings, fetched into the run whose sample they rated."""
+INSIDE_RUNS = frozenset({"metrics.jsonl", RATINGS_NAME, "reviews.jsonl"})
+"""No dialogues: chosen from only where a field asks for the very name."""
+RUN_PAPERS = (".json", ".txt")
+"""What runs write about themselves; only uploaded ones are corpora."""
 DEEPEST = 3
 
 
@@ -33,7 +37,9 @@ class Inputs:
         pattern = "/".join(["*"] * DEEPEST)
         for depth in range(1, DEEPEST + 1):
             for path in self.root.glob("/".join(pattern.split("/")[:depth])):
-                if path.name.endswith(endings) and path.name not in INSIDE_RUNS and path.is_file():
+                asked = path.name.endswith(endings) and path.is_file()
+                papers = path.name.endswith(RUN_PAPERS) and path.parent.name != UPLOADS
+                if asked and not papers and (path.name not in INSIDE_RUNS or path.name in endings):
                     found.append((path.stat().st_mtime, path.relative_to(self.root).as_posix()))
         return [name for _, name in sorted(found, reverse=True)]
 

@@ -21,6 +21,8 @@ from mi_arena.ui.texts import Lang, say
 from mi_arena.workspace.workspace import Workspace
 
 STYLES = [Path(__file__).with_name("style.css"), Path(__file__).with_name("desk") / "desk.css"]
+HOUR = 3600
+"""Seconds; copies of what was uploaded go after it."""
 # Tells the screen reader (and the spelling checker) which language the page is in.
 SET_LANGUAGE = "(lang) => { document.documentElement.lang = lang === 'en' ? 'en' : 'zh-CN'; }"
 
@@ -33,7 +35,7 @@ def build(
     minimum_n: int,
 ) -> gr.Blocks:
     """The app; a caller launches it with ``launch_options``."""
-    with gr.Blocks(title="MI Arena", analytics_enabled=False) as app:
+    with gr.Blocks(title="MI Arena", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as app:
         browser = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
         language = gr.Textbox(visible=False)
         with gr.Row(elem_id="head"):
@@ -48,7 +50,7 @@ def build(
                     identities, workspace_rooms(workspace, identities.members), "workspace", "home"
                 )
             with gr.Tab("数据", id="data", visible=False) as data_tab:
-                data = DataPage(tools, identities, browser)
+                data = DataPage(tools, workspace, identities, browser)
             with gr.Tab("结果", id="results") as results_tab:
                 pairs = {pair.id: pair for pair in arena.served_pairs()}
                 results = ResultsPage(arena.store, pairs, minimum_n, browser)
@@ -148,7 +150,19 @@ def launch_options() -> dict[str, Any]:
             secondary_hue="teal",
             font=["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"],
             font_mono=["ui-monospace", "monospace"],
+        ).set(
+            # The theme's own teal is too light for white text on it, and for text.
+            button_primary_background_fill="*primary_700",
+            button_primary_background_fill_hover="*primary_800",
+            button_primary_background_fill_dark="*primary_700",
+            button_primary_background_fill_hover_dark="*primary_800",
+            checkbox_label_background_fill_selected="*primary_700",
+            checkbox_label_background_fill_selected_dark="*primary_700",
+            block_label_text_color="*primary_800",
+            block_title_text_color="*primary_800",
         ),
+        # A visitor's browser may send files to any Gradio app; a corpus is not larger than this.
+        "max_file_size": "200mb",
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

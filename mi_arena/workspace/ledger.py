@@ -26,6 +26,10 @@ from mi_arena.records.events import (
     PracticeBarSet,
     PracticeDone,
     RaterLeft,
+    ReviewGiven,
+    ReviewItem,
+    ReviewSetClosed,
+    ReviewSetOpened,
     Role,
     Side,
     Withdrawn,
@@ -47,6 +51,9 @@ _KINDS: tuple[Kind, ...] = (
     "match_judged",
     "practice_bar_set",
     "practice_done",
+    "review_set_opened",
+    "review_given",
+    "review_set_closed",
     "withdrawn",
     "battle_flagged",
 )
@@ -105,6 +112,26 @@ class Handed:
 
 
 @dataclass(frozen=True)
+class ReviewSet:
+    """Dialogues of a run that were sent to the experts."""
+
+    told: ReviewSetOpened
+    at: datetime
+    items: dict[str, ReviewItem]
+    """By id, in the order in which they were sent."""
+    closed: bool = False
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """An answer to an item of a review set."""
+
+    told: ReviewGiven
+    rater: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Books:
     """Everything at one moment, by id. Read only: the next moment is another object."""
 
@@ -125,6 +152,9 @@ class Books:
     """Raters who take no more work."""
     practice: dict[str, dict[str, Coding]] = field(default_factory=dict)
     """By rater, the first coding of each vignette: a second one would be made knowing the key."""
+    review_sets: dict[str, ReviewSet] = field(default_factory=dict)
+    reviews: dict[str, dict[str, tuple[Reviewed, ...]]] = field(default_factory=dict)
+    """By item and rater, all revisions, the latest last."""
     bar: PracticeBarSet = field(
         default_factory=lambda: PracticeBarSet(share=0.7, globals_within=1, vignettes=2)
     )
@@ -217,6 +247,8 @@ class _Growing:
             codings=dict(books.codings),
             verdicts=dict(books.verdicts),
             practice=dict(books.practice),
+            review_sets=dict(books.review_sets),
+            reviews=dict(books.reviews),
         )
 
     def add(self, event: Event) -> None:
@@ -252,14 +284,35 @@ class _Growing:
                 books.codings[payload.coding] = (*before, handed)
             case MatchJudged():
                 books.verdicts[payload.assignment] = (payload, rater)
-            case PracticeDone():
-                mine = books.practice.get(rater, {})
-                if payload.vignette not in mine:
-                    books.practice[rater] = mine | {payload.vignette: payload.filled}
-            case PracticeBarSet():
-                self.books = replace(books, bar=payload)
+            case PracticeDone() | PracticeBarSet():
+                self._practise(payload, rater)
+            case ReviewSetOpened() | ReviewGiven() | ReviewSetClosed():
+                self._review(payload, rater, event.created_at)
             case Withdrawn() | BattleFlagged():
                 self.gone.add(payload.battle)
+
+    def _practise(self, payload: PracticeDone | PracticeBarSet, rater: str) -> None:
+        if isinstance(payload, PracticeBarSet):
+            self.books = replace(self.books, bar=payload)
+            return
+        mine = self.books.practice.get(rater, {})
+        if payload.vignette not in mine:
+            self.books.practice[rater] = mine | {payload.vignette: payload.filled}
+
+    def _review(
+        self, payload: ReviewSetOpened | ReviewGiven | ReviewSetClosed, rater: str, at: datetime
+    ) -> None:
+        sets, reviews = self.books.review_sets, self.books.reviews
+        match payload:
+            case ReviewSetOpened():
+                items = {item.item: item for item in payload.items}
+                sets[payload.set] = ReviewSet(payload, at, items)
+            case ReviewGiven():
+                theirs = reviews.get(payload.item, {})
+                revisions = (*theirs.get(rater, ()), Reviewed(payload, rater, at))
+                reviews[payload.item] = theirs | {rater: revisions}
+            case ReviewSetClosed():
+                sets[payload.set] = replace(sets[payload.set], closed=True)
 
     def _draw(self, drawn: BattleDrawn) -> None:
         started = next(self._store.events("battle_started", battle=drawn.battle))

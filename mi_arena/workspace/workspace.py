@@ -13,6 +13,7 @@ from mi_arena.workspace.matches import Matches
 from mi_arena.workspace.material import MaterialStore
 from mi_arena.workspace.own_battle import OwnBattles
 from mi_arena.workspace.practising import Practice
+from mi_arena.workspace.reviews import Reviews
 from mi_arena.workspace.sheets import Sheets
 
 
@@ -30,6 +31,7 @@ class Workspace:
         self.own = OwnBattles(store, self.material, identities)
         self.assignments = Assignments(store, self.ledger, self.material, sheets, identities)
         self.matches = Matches(store, self.ledger, self.material, self.assignments, drafts, keyed)
+        self.reviews = Reviews(store, self.ledger, drafts, keyed)
         self.adjudication = Adjudication(self.ledger, self.material)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_arena.jobs.data_steps import DATA_STEPS, READ, REWRITE, SPLIT
+from mi_arena.jobs.data_steps import DATA_STEPS, RATE, READ, REWRITE, SPLIT
 from mi_arena.jobs.inputs import CORPUS_ENDINGS, DIALOGUE_ENDINGS, Inputs, NoSuchFile
 from mi_arena.jobs.steps import FormError
 
@@ -76,6 +76,16 @@ def test_a_text_is_one_word_whatever_it_is(
     assert bool(named) == bool(text.strip())
 
 
+def test_experts_answers_are_no_dialogues(inputs: Inputs) -> None:
+    for name in ("people.jsonl", "reviews.jsonl", "reviewed.jsonl", "sheet.csv"):
+        (inputs.root / "read-1" / name).write_text("{}\n")
+    human = next(field for field in RATE.fields if field.name == "human")
+    assert set(inputs.names(human.endings)) == {"read-1/people.jsonl", "read-1/sheet.csv"}
+    names = inputs.names(DIALOGUE_ENDINGS)
+    assert "read-1/reviewed.jsonl" in names
+    assert not {"read-1/people.jsonl", "read-1/reviews.jsonl"} & set(names)
+
+
 def test_options_are_those_of_the_scripts() -> None:
     """A form that says what its script does not know would fail for everybody."""
     import subprocess
@@ -97,7 +107,11 @@ def test_options_are_those_of_the_scripts() -> None:
 def test_files_to_choose_from(inputs: Inputs) -> None:
     dialogues = inputs.names(DIALOGUE_ENDINGS)
     assert sorted(dialogues) == ["read-1/dialogues.jsonl", "read-2/dialogues.jsonl"]
-    assert "uploads/cases.tar.gz" in inputs.names(CORPUS_ENDINGS)
+    for name in ("read-1/status.json", "read-1/console.txt", "uploads/raw.json"):
+        (inputs.root / name).write_text("{}")
+    corpora = inputs.names(CORPUS_ENDINGS)
+    assert {"uploads/cases.tar.gz", "uploads/raw.json"} < set(corpora)
+    assert not [name for name in corpora if name.endswith((".txt", "status.json"))]
     assert Inputs(inputs.root / "none").names(DIALOGUE_ENDINGS) == []
 
 

@@ -47,6 +47,21 @@ CODING: dict[str, Any] = {
     "form": "full",
     "filled": FILLED,
 }
+SCORES = {"comprehensiveness": 2, "professionalism": 4, "authenticity": 3, "safety": 1}
+SAID = [{"role": "client", "content": "我睡不着"}, {"role": "counselor", "content": "您很累。"}]
+REWRITING: dict[str, Any] = {"id": "mi-1", "source": "s", "lang": "zh", "messages": SAID}
+REVIEWED: dict[str, Any] = {"set": "s", "item": "i", "revision": 1}
+REVIEW_SET: dict[str, Any] = {
+    "set": "s",
+    "task": "rewrite",
+    "run": "rewrite-1",
+    "each": 1,
+    "seed": 0,
+    "items": [
+        {"item": "i", "name": "mi-1", "messages": SAID, "rewriting": REWRITING, "sensitive": True}
+    ],
+}
+LONG_ITEM = REVIEW_SET["items"][0] | {"messages": [{"role": "client", "content": "长" * 8_000_001}]}
 ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "epoch_opened": {
         "pair": "demo",
@@ -130,6 +145,9 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     },
     "practice_bar_set": {"share": 0.7, "globals_within": 1, "vignettes": 2},
     "practice_done": {"vignette": "v", "filled": FILLED},
+    "review_set_opened": REVIEW_SET,
+    "review_given": REVIEWED | {"verdict": "edited", "edited": SAID},
+    "review_set_closed": {"set": "s"},
 }
 
 
@@ -204,6 +222,24 @@ def test_frozen() -> None:
         ("coding_submitted", CODING | {"source": "adjudicated"}, {}),
         ("coding_submitted", CODING | {"filled": FILLED | {"counts": {"Q": 1}}}, {}),
         ("practice_bar_set", {"share": 0, "globals_within": 1, "vignettes": 2}, {}),
+        ("review_set_opened", REVIEW_SET | {"task": "rating"}, {}),
+        ("review_set_opened", REVIEW_SET | {"items": []}, {}),
+        ("review_set_opened", REVIEW_SET | {"items": 2 * REVIEW_SET["items"]}, {}),
+        ("review_set_opened", REVIEW_SET | {"each": 0}, {}),
+        ("review_set_opened", REVIEW_SET | {"each": 21}, {}),
+        ("review_set_opened", REVIEW_SET | {"items": [LONG_ITEM]}, {}),
+        ("review_given", REVIEWED, {}),
+        ("review_given", REVIEWED | {"scores": SCORES, "verdict": "accepted"}, {}),
+        ("review_given", REVIEWED | {"scores": SCORES}, {"rater": None}),
+        ("review_given", REVIEWED | {"scores": SCORES | {"safety": 2}}, {}),
+        ("review_given", REVIEWED | {"scores": {"safety": 1}}, {}),
+        ("review_given", REVIEWED | {"scores": SCORES | {"warmth": 1}}, {}),
+        ("review_given", REVIEWED | {"scores": SCORES | {"safety": True}}, {}),
+        ("review_given", REVIEWED | {"verdict": "rejected"}, {}),
+        ("review_given", REVIEWED | {"verdict": "accepted", "reason": "x"}, {}),
+        ("review_given", REVIEWED | {"verdict": "edited"}, {}),
+        ("review_given", REVIEWED | {"verdict": "accepted", "edited": SAID}, {}),
+        ("review_given", REVIEWED | {"verdict": "rejected", "reason": "x" * (MAX_REASON + 1)}, {}),
         ("judgement", JUDGEMENT | {"guess": "A", "confidence": 6}, {}),
         ("judgement", JUDGEMENT | {"ordinal": 0}, {}),
         ("judgement", JUDGEMENT | {"reason": "x" * (MAX_REASON + 1)}, {}),

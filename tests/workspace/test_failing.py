@@ -12,9 +12,11 @@ from sqlalchemy import event as engine_event
 
 from mi_arena.access.identity import Identities
 from mi_arena.battles.refusal import Refused
-from mi_arena.records.events import ClientSaid, Event
+from mi_arena.dialogue import Message
+from mi_arena.records.events import MOST, ClientSaid, Event
 from mi_arena.records.store import EventStore, NotStored
 from mi_arena.workspace.desk import Job
+from mi_arena.workspace.review_material import Offered
 from mi_arena.workspace.workspace import Workspace
 from tests.workspace.conftest import (
     ANN,
@@ -33,6 +35,7 @@ from tests.workspace.conftest import (
     train,
 )
 
+OFFERED = [Offered("D001", (Message(role="client", content="我睡不着"),))]
 FILE = jsonl(line(f"new{number}", topic="很长" * 90) for number in range(200))
 
 
@@ -45,6 +48,8 @@ class Study:
     final: Job
     match: str
     leaver: str
+    review: tuple[str, str]
+    """A review set and an item of it."""
 
     @property
     def jobs(self) -> tuple[Job, Job, Job]:
@@ -66,12 +71,14 @@ def study(workspace: Workspace, identities: Identities) -> Study:
     assign(workspace.store, leaver, coded)
     assert leaver.member is not None
     coding = assign(workspace.store, ANN, dialogue)
+    review = workspace.reviews.send("run-1", "rating", OFFERED, 2)
     made = Study(
         workspace,
         workspace.assignments.job(ANN, coding),
         workspace.adjudication.job(CHIEF, coded),
         assign(workspace.store, ANN, import_match(workspace), "match"),
         leaver.member,
+        (review, workspace.reviews.next(ANN, review) or ""),
     )
     for job in made.jobs:
         change(workspace, job, do="goal", text="少抽烟")
@@ -143,6 +150,11 @@ ACTIONS: dict[str, Action] = {
     "work_released": lambda study: study.workspace.assignments.drop_out(study.leaver),
     "battle_drawn": lambda study: study.workspace.material.draw_battles(),
     "dialogue_imported": lambda study: study.workspace.material.import_dialogues(FILE, "in.jsonl"),
+    "review_set_opened": lambda study: study.workspace.reviews.send("run-2", "rating", OFFERED, 2),
+    "review_given": lambda study: study.workspace.reviews.give(
+        ANN, study.review[0], study.review[1], 0, dict.fromkeys(MOST, "1")
+    ),
+    "review_set_closed": lambda study: study.workspace.reviews.close("run-1"),
 }
 
 

@@ -332,6 +332,26 @@ element.addEventListener('keydown', (event) => {
   event.preventDefault();
 });
 
+// A digit chooses within the group where the reader is, else within the first without a choice, and
+// goes on to what is still to be filled.
+element.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !/^[0-9]$/.test(event.key)) return;
+  if (event.target.matches('input:not([type=radio]), textarea, select')) return;
+  const groups = all('[data-digits]');
+  const open = () => groups.find((group) => !group.querySelector(':checked'));
+  const group = event.target.closest('[data-digits]') || open();
+  const chosen = group && group.querySelector(`[data-digit="${event.key}"]`);
+  if (!chosen) return;
+  event.preventDefault();
+  chosen.click();
+  const next = open();
+  const there = next ? next.querySelector('input') : chosen.dataset.then
+    ? one(`[data-key="${chosen.dataset.then}"]`) : chosen.form.querySelector('[type=submit]');
+  if (!there) return;
+  there.focus({ preventScroll: true });
+  (there.closest('[data-digits]') || there).scrollIntoView({ block: 'nearest' });
+});
+
 // A form that is kept while it is filled.
 function keepForm(form) {
   const fields = Object.fromEntries(new FormData(form));

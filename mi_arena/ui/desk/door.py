@@ -22,6 +22,8 @@ from mi_arena.ui.transcript import note_html
 
 log = logging.getLogger(__name__)
 LONGEST_VIEW = 100
+LEADING_HOME = ("no_work", "practised_already", "review_closed")
+"""Refusals after which there is nothing to be done on the page any more."""
 
 
 class Door:
@@ -86,7 +88,7 @@ class Door:
             # What was changed elsewhere is shown at once, and this change is the reader's to redo.
             again = self.answer({**given, "do": "open"}, None)
             return again | {"note": sentence, "stale": True}
-        if refused.code in ("no_work", "practised_already") and given.get("view") != self._home:
+        if refused.code in LEADING_HOME and given.get("view") != self._home:
             home = self.answer({**given, "view": self._home, "do": "open"}, None)
             return home | {"note": sentence, "view": self._home}
         return Answer(note=sentence).json()

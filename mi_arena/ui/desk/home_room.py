@@ -7,6 +7,7 @@ from html import escape
 from mi_arena.access.guard import require
 from mi_arena.battles.refusal import Refused
 from mi_arena.ui.desk.answer import Answer, Call
+from mi_arena.ui.desk.review_room import open_sets_html
 from mi_arena.ui.texts import Lang, say
 from mi_arena.workspace.assignments import TASKS, Item
 from mi_arena.workspace.practising import Progress
@@ -32,10 +33,12 @@ class HomeRoom:
                 f"{escape(say(lang, 'desk_admin_open'))}</button></p>"
             )
         work = self._work(items, lang) if stands.trained else self._waiting(items, lang)
+        expert = who.role == "expert"
+        reviews = open_sets_html(self.workspace.reviews, who, lang) if expert else ""
         html = (
             f'<article class="home"><h2 tabindex=-1>{escape(say(lang, "desk_home_title"))}</h2>'
             f"{admin}{_practice(stands, lang)}"
-            f"{work if who.role == 'expert' else ''}</article>"
+            f"{work if expert else ''}{reviews}</article>"
         )
         return Answer(html=html, view="home")
 

@@ -9,6 +9,7 @@ from mi_arena.ui.desk.cases_room import CaseRoom, CasesRoom
 from mi_arena.ui.desk.home_room import HomeRoom
 from mi_arena.ui.desk.match_room import MatchRoom
 from mi_arena.ui.desk.report_room import ReportRoom
+from mi_arena.ui.desk.review_room import ReviewRoom
 from mi_arena.ui.desk.sheet_rooms import AssignedRoom, FinalRoom, OwnRoom, PracticeRoom
 from mi_arena.workspace.workspace import Workspace
 
@@ -20,6 +21,7 @@ def workspace_rooms(workspace: Workspace, members: Members | None) -> dict[str, 
         "practice": PracticeRoom(workspace),
         "work": AssignedRoom(workspace),
         "match": MatchRoom(workspace),
+        "review": ReviewRoom(workspace),
         "admin": AdminRoom(workspace, members),
         "cases": CasesRoom(workspace),
         "case": CaseRoom(workspace),

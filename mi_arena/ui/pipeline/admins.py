@@ -10,6 +10,7 @@ import gradio as gr
 
 from mi_arena.access.guard import NotAllowed, require
 from mi_arena.access.identity import Identities
+from mi_arena.battles.refusal import Refused
 from mi_arena.jobs.launching import JobError
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
@@ -40,6 +41,8 @@ class Admins:
                 return self._told(session, f"guard_{error.code}")
             except JobError as error:
                 return self._told(session, f"job_{error.code}")
+            except Refused as refused:
+                return self._told(session, f"refused_{refused.code}", **refused.values)
             except Exception as error:
                 # The type says enough to look for; the text might quote a conversation.
                 debug = log.isEnabledFor(logging.DEBUG)
@@ -48,5 +51,5 @@ class Admins:
 
         return handler
 
-    def _told(self, session: Session, key: str) -> Updates:
-        return {self.note: note_html(say(session.lang, key), "bad")}
+    def _told(self, session: Session, key: str, **values: object) -> Updates:
+        return {self.note: note_html(say(session.lang, key, **values), "bad")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from mi_arena.jobs.inputs import CORPUS_ENDINGS
 from mi_arena.jobs.steps import FormError
 from mi_arena.ui.pipeline.admins import Admins, Updates
 from mi_arena.ui.pipeline.data_results import DataResults
+from mi_arena.ui.pipeline.reviews_part import ReviewsPart
 from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
 from mi_arena.ui.pipeline.step_form import StepForm
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
+from mi_arena.ui.transcript import note_html
+from mi_arena.workspace.workspace import Workspace
 
 SCRIPTS = frozenset(step.module for step in DATA_STEPS)
 
@@ -28,6 +32,7 @@ class DataPage:
     def __init__(
         self,
         tools: PipelineTools,
+        workspace: Workspace,
         identities: Identities,
         browser: gr.BrowserState,
     ):
@@ -42,6 +47,7 @@ class DataPage:
         self.forms = [StepForm(step, tools.inputs) for step in DATA_STEPS]
         results = DataResults(tools.downloads)
         choosers = [c for form in self.forms for c in form.choices()]
+        self.reviews = ReviewsPart(workspace, tools.launcher)
         self.runs = RunsPanel(
             "data",
             tools.launcher,
@@ -52,6 +58,7 @@ class DataPage:
             choosers,
             admins,
             browser,
+            self.reviews,
         )
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
         self.upload.upload(
@@ -64,6 +71,18 @@ class DataPage:
             form.begin.click(
                 admins.only(self._beginner(form)),
                 [browser, *form.inputs()],
+                [self.note, *choosers, *self.runs.outputs()],
+                **quiet,
+            )
+        part, chosen = self.reviews.parts, self.runs.parts.chosen
+        for button, action, more in (
+            (part.send, self.reviews.send, [part.size, part.each, part.seed]),
+            (part.fetch, self.reviews.fetch, []),
+            (part.close, self.reviews.close, []),
+        ):
+            button.click(
+                admins.only(self._with_experts(action)),
+                [browser, chosen, *more],
                 [self.note, *choosers, *self.runs.outputs()],
                 **quiet,
             )
@@ -111,6 +130,17 @@ class DataPage:
         for form in self.forms:
             choices |= form.choices()
         return choices
+
+    def _with_experts(self, action: Callable[..., str]) -> Callable[..., Updates]:
+        def act(session: Session, chosen: object, *given: object) -> Updates:
+            told = action(session.lang, str(chosen), *given)
+            return {
+                self.note: note_html(told, "good"),
+                **self._choices(),
+                **self.runs.look(session, chosen),
+            }
+
+        return act
 
     def _beginner(self, form: StepForm) -> Any:
         def begin(session: Session, *given: object) -> Updates:

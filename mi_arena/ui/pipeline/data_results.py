@@ -15,8 +15,11 @@ from mi_arena.dialogue import BadLine, Dialogue, Message, read_dialogues
 from mi_arena.jobs.run_directory import COMMAND_NAME
 from mi_arena.jobs.viewing import RunView
 from mi_arena.ui.pipeline.downloads import Downloads
+from mi_arena.ui.pipeline.review_html import review_html
 from mi_arena.ui.texts import Lang, said
+from mi_arena.workspace.review_results import REPORT
 
+CONSOLE = "console.txt"
 PREVIEWED = 5
 """Dialogues shown, and dead letters."""
 LONGEST_LOOK = 60_000
@@ -40,7 +43,11 @@ class DataResults:
     def html(self, run: RunView, lang: Lang) -> str:
         """Empty where there is nothing to show."""
         show = self._by_script.get(run.script or "")
-        return show(run, lang) if show else ""
+        shown = show(run, lang) if show else ""
+        if show and not shown and run.state == "done":
+            # A mere estimate writes nothing but what it says.
+            shown = f'<pre class="run-log" tabindex="0">{escape(_text(run.path / CONSOLE))}</pre>'
+        return shown
 
     def _rating(self, run: RunView, lang: Lang) -> str:
         text = _text(run.path / "report.md")
@@ -119,7 +126,8 @@ def _rewriting(run: RunView, lang: Lang) -> str:
     if not after and not dead:
         return ""
     sources = _sources(run, {str(one.meta.get("source_id", "")) for one in after})
-    parts = [
+    parts = [_review(run, lang)]
+    parts += [
         _side_by_side(number, sources.get(str(one.meta.get("source_id", ""))), one, lang)
         for number, one in enumerate(after, 1)
     ]
@@ -127,6 +135,14 @@ def _rewriting(run: RunView, lang: Lang) -> str:
         items = "".join(f"<li>{_dead_letter(record)}</li>" for record in dead)
         parts.append(f"<h4>{said(lang, 'result_dead')}</h4><ul>{items}</ul>")
     return "".join(parts)
+
+
+def _review(run: RunView, lang: Lang) -> str:
+    try:
+        report = json.loads(_text(run.path / REPORT))
+    except ValueError:
+        return ""
+    return review_html(report, lang) if isinstance(report, dict) else ""
 
 
 def _side_by_side(number: int, before: Dialogue | None, after: Dialogue, lang: Lang) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 
@@ -22,6 +22,20 @@ TICK_SECONDS = 1.5
 
 Result = Callable[[RunView, Lang], str]
 """What came of a run, as HTML; empty where there is nothing to show yet."""
+
+
+class Beside(Protocol):
+    """A part of a page about the run that is looked at, below its result."""
+
+    def make(self) -> None: ...
+
+    def outputs(self) -> list[Any]: ...
+
+    def words(self, session: Session) -> Updates: ...
+
+    def state(self, run: RunView | None, lang: Lang) -> list[Any]: ...
+
+    def paint(self, state: list[Any], *, other_run: bool) -> Updates: ...
 
 
 @dataclass(frozen=True)
@@ -56,10 +70,12 @@ class RunsPanel:
         changed_outputs: list[Any],
         admins: Admins,
         browser: gr.BrowserState,
+        beside: Beside | None = None,
     ):
         """``changed`` is asked when a run has begun or ended: there are files that weren't."""
         self._launcher, self._scripts = launcher, scripts
         self._downloads, self._result, self._changed = downloads, result, changed
+        self._beside = beside
         heading = gr.Markdown()
         with gr.Row():
             chosen = gr.Radio([], elem_id=f"{name}-runs", show_label=True)
@@ -70,6 +86,8 @@ class RunsPanel:
             resume = gr.Button(elem_id=f"{name}-resume", visible=False)
         with gr.Accordion("…", open=True, visible=False) as result_frame:
             shown = gr.HTML(elem_id=f"{name}-result")
+        if beside:
+            beside.make()
         with gr.Accordion("…", open=False, visible=False) as log_frame:
             log = gr.HTML(elem_id=f"{name}-log")
         with gr.Accordion("…", open=False, visible=False) as files_frame:
@@ -94,7 +112,8 @@ class RunsPanel:
             trigger(admins.only(action), inputs, [*outputs, *changed_outputs, admins.note], **quiet)
 
     def outputs(self) -> list[Any]:
-        return [*vars(self.parts).values(), self.painted, self.timer]
+        beside = self._beside.outputs() if self._beside else []
+        return [*vars(self.parts).values(), *beside, self.painted, self.timer]
 
     def words(self, session: Session) -> Updates:
         lang, parts = session.lang, self.parts
@@ -108,6 +127,7 @@ class RunsPanel:
             parts.log_frame: gr.update(label=say(lang, "run_log")),
             parts.files_frame: gr.update(label=say(lang, "run_files")),
             self.painted: {},
+            **(self._beside.words(session) if self._beside else {}),
         }
 
     # ---- actions of an admin
@@ -137,7 +157,11 @@ class RunsPanel:
         still = run is None or (run.state, run.step, run.name) == tuple(before.get("at", ()))
         now["at"] = [run.state, run.step, run.name] if run else []
         now["states"] = [[one.name, one.state] for one in runs]
+        now["beside"] = self._beside.state(run, lang) if self._beside else []
         updates: Updates = {self.painted: now, self.timer: gr.update(active=True)}
+        if self._beside and now["beside"] != before.get("beside"):
+            other = name != before.get("name")
+            updates |= self._beside.paint(now["beside"], other_run=other)
         if now["states"] != before.get("states"):
             updates |= self._changed()
         if now["runs"] != before.get("runs") or name != chosen:
