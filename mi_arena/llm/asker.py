@@ -27,11 +27,17 @@ LONGEST_PAUSE = 3600.0
 LIMITED_TRIES = 30
 """429s that one question may meet. They are not its fault, hence more than other failures."""
 UNANSWERED_IN_A_ROW = 10
-"""Questions that fail one after another before the endpoint is taken to be down."""
+"""Questions that the endpoint fails one after another before it is taken to be down. One that it
+refuses says nothing of the others."""
 
 
 class Unanswered(Exception):
     """This question stays without an answer; the line, in ASCII, says why."""
+
+    def __init__(self, line: str, refused: bool = False) -> None:
+        super().__init__(line)
+        self.refused = refused
+        """The endpoint doesn't take this question; otherwise the endpoint itself has failed."""
 
 
 class Asker:
@@ -73,6 +79,7 @@ class Asker:
             await asyncio.wait([self._under_way[key]])
         kept = self.answers.get(key)
         if kept is not None:
+            self._unanswered = 0
             self.reused += 1
             return kept
         self._stop.check()
@@ -89,6 +96,8 @@ class Asker:
             try:
                 reply = await self._tried(question, key)
             except Unanswered as failure:
+                if failure.refused:
+                    raise
                 self._unanswered += 1
                 if self._unanswered >= UNANSWERED_IN_A_ROW:
                     raise BadInput(
@@ -113,7 +122,7 @@ class Asker:
                         self._pause(reply.pause, "allowance used up")
                     return reply
             except Refused as failure:
-                raise Unanswered(str(failure)) from None
+                raise Unanswered(str(failure), refused=True) from None
             except TryAgain as failure:
                 limited += failure.limited
                 failures += not failure.limited

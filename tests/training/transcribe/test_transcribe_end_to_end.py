@@ -299,6 +299,25 @@ def test_an_endpoint_s_failure_is_tried_again_by_the_next_run(tmp_path: Path) ->
     assert not lines(tmp_path / "out.dead.jsonl") and set(server.charged.values()) == {1}
 
 
+def test_refused_dialogues_never_end_a_run_that_is_otherwise_answered(tmp_path: Path) -> None:
+    sources = made_up(60)
+    ill = [source.messages[0].content for source in sources[::5]]
+    given = write(tmp_path / "in.jsonl", sources)
+
+    def plan(body: dict[str, Any], time: int) -> Behaviour:
+        refused = any(text in str(body["messages"]) for text in ill)
+        return Behaviour(400, error={"code": "content_filter"}) if refused else Behaviour()
+
+    with StandInLLM(good, plan) as server:
+        command = [str(given), "--out", str(tmp_path / "out.jsonl"), "--base-url", server.url]
+        for _ in range(2):
+            assert main(command) == 0
+            letters = lines(tmp_path / "out.dead.jsonl")
+            assert [one["id"] for one in letters] == [source.id for source in sources[::5]]
+            assert {one["kind"] for one in letters} == {"endpoint"}
+        assert len(lines(tmp_path / "out.jsonl")) == 48 == len(server.charged)
+
+
 def broken_inputs(folder: Path) -> dict[str, tuple[Path, str]]:
     whole = write(folder / "whole.jsonl", made_up(2)).read_bytes()
     twice = whole.splitlines(keepends=True)
