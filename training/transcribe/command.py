@@ -69,6 +69,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="sources whose client turns are kept word for word, or 'all'; otherwise they follow",
     )
     add("--with-crisis", action="store_true", help="take in dialogues flagged as crises too")
+    add(
+        "--replace",
+        action="store_true",
+        help="OUT may be written anew from another input, or shortened by a smaller --limit; kept "
+        "answers stay",
+    )
     add("--run", type=Path, metavar="DIR", help="run directory (default OUT.jsonl.run)")
     add(
         "--temperature",
@@ -114,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(task: Task, total: int, sha256: str, as_json: bool) -> int:
     config = task.config(sha256)
-    check_same_run(task, config)
+    check_same_run(task, config, total)
     if task.out.parent.is_file():
         raise BadInput(f"{task.out.parent}: is a file: name another --out")
     task.out.parent.mkdir(parents=True, exist_ok=True)
@@ -185,6 +191,7 @@ def _task(options: argparse.Namespace) -> Task:
         limit=options.limit,
         concurrency=options.concurrency,
         max_cost=options.max_cost,
+        replace=options.replace,
     )
     if options.source.resolve() in (task.out.resolve(), task.dead.resolve()):
         raise BadInput("--out: is the input itself: name another file")

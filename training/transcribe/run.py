@@ -57,6 +57,8 @@ class Task:
     limit: int | None
     concurrency: int
     max_cost: float | None
+    replace: bool = False
+    """What stands at ``out`` may be cut or replaced: another input, or fewer dialogues."""
 
     @property
     def dead(self) -> Path:
@@ -143,8 +145,9 @@ def count(task: Task) -> tuple[int, str]:
     return len(ids), sha256
 
 
-def check_same_run(task: Task, config: dict[str, Any]) -> None:
-    """What stands at ``out`` must have been made in this run directory, by the same means."""
+def check_same_run(task: Task, config: dict[str, Any], total: int) -> None:
+    """What stands at ``out`` must have been made in this run directory, by the same means, and
+    from no other and no longer input, unless it is to be replaced."""
     path = task.run / "config.yaml"
     if not path.exists():
         for file in (task.out, task.dead):
@@ -158,6 +161,8 @@ def check_same_run(task: Task, config: dict[str, Any]) -> None:
         before = yaml.safe_load(path.read_text(encoding="utf-8"))
         wrong = [name for name in MADE_BY if before[name] != config[name]]
         elsewhere = before["script"] != config["script"] or before["out"] != config["out"]
+        other = before["input_sha256"] != config["input_sha256"]
+        limit_before = before["limit"]
     except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
         raise BadInput(f"{path}: cannot be read: name another --run") from None
     if elsewhere:
@@ -166,6 +171,22 @@ def check_same_run(task: Task, config: dict[str, Any]) -> None:
         raise BadInput(
             f"{task.out}: was begun with another {wrong[0]}: go on with the same, or name another "
             "--out"
+        )
+    if task.replace:
+        return
+    if other:
+        raise BadInput(
+            f"{task.out}: was made from another input ({before['input']}, SHA-256 "
+            f"{str(before['input_sha256'])[:12]}) than {task.source} is now (SHA-256 "
+            f"{config['input_sha256'][:12]}): name another --out, or give --replace to have it "
+            "written anew"
+        )
+    limit = task.limit if task.limit is not None and total >= task.limit else None
+    if limit is not None and (limit_before is None or limit < limit_before):
+        asked = "no --limit" if limit_before is None else f"--limit {limit_before}"
+        raise BadInput(
+            f"{task.out}: was made with {asked}, and --limit {limit} would shorten it: name "
+            "another --out, or give --replace to have it shortened (kept answers stay)"
         )
 
 

@@ -391,6 +391,44 @@ def test_what_was_begun_otherwise_is_left_alone(
     assert out.read_bytes() == done and len(server.arrivals) == 2
 
 
+def test_no_other_and_no_shorter_input_replaces_what_is_written_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, other = tmp_path / "in.jsonl", tmp_path / "other.jsonl"
+    write(given, made_up(6))
+    write(other, made_up(3, seed=1))
+    out = tmp_path / "out.jsonl"
+    with StandInLLM(good) as server:
+
+        def command(source: Path, *more: str) -> tuple[int, str]:
+            where = ["--out", str(out), "--base-url", server.url]
+            code = main([str(source), *where, *more])
+            return code, capsys.readouterr().err
+
+        assert command(given, "--limit", "2") == (0, "")
+        assert command(given, "--limit", "4") == (0, "")
+        for limit in ("3", "4"):
+            code, told = command(given, "--limit", limit)
+            assert code == (2 if limit == "3" else 0), told
+        assert command(given) == (0, "")
+        done = out.read_bytes()
+        assert command(given, "--limit", "100") == (0, "")
+        code, told = command(given, "--limit", "4")
+        assert code == 2 and "--limit 100, and --limit 4" in told and "--replace" in told
+        code, told = command(other)
+        assert code == 2 and str(given) in told and str(other) in told and "--replace" in told
+        assert told.count("\n") == 1 and out.read_bytes() == done
+        assert command(given, "--limit", "4", "--replace") == (0, "")
+        assert len(lines(out)) == 4 and done.startswith(out.read_bytes())
+        assert len(server.arrivals) == 6
+        assert command(other, "--replace") == (0, "")
+        assert [one["meta"]["source_id"] for one in lines(out)] == [
+            d.id for d in read_dialogues(other)
+        ]
+        assert command(given, "--replace") == (0, "")
+        assert out.read_bytes() == done and len(server.arrivals) == 9
+
+
 def test_two_at_once_are_one_too_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = write(tmp_path / "in.jsonl", made_up(3))
     gate = threading.Event()
