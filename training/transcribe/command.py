@@ -162,6 +162,8 @@ def _run(task: Task, total: int, sha256: str, as_json: bool) -> int:
 
 
 def _task(options: argparse.Namespace) -> Task:
+    if options.out.suffix == ".gz":
+        raise BadInput(f"--out: {options.out} would be plain text: name a file without .gz")
     parameters = Parameters(temperature=options.temperature, max_tokens=options.max_tokens)
     endpoint = endpoint_from(
         options.model,

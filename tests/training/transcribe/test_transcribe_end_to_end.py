@@ -353,6 +353,7 @@ def test_bad_input_gets_one_line_each(tmp_path: Path, capsys: pytest.CaptureFixt
         (["--price-in", "1"], "name both"),
         (["--base-url", "host"], "--base-url: write an address"),
         (["--out", "IN"], "is the input itself"),
+        (["--out", "out.jsonl.gz"], "out.jsonl.gz would be plain text: name a file without .gz"),
         (["--run", "IN"], "cannot be written"),
     ],
 )
