@@ -7,15 +7,20 @@ nothing but the files.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 import yaml
+
+from mi_arena.jobs.script import BadInput
 
 State = Literal["running", "done", "failed", "stopped"]
 
@@ -67,6 +72,27 @@ def end_begun_status(folder: Path, pid: int) -> None:
     if status["state"] == "starting" and status["pid"] == pid:
         status["state"] = "done"
         write_atomically(folder / STATUS_NAME, json.dumps(status, indent=1))
+
+
+@contextmanager
+def alone_in(folder: Path, option: str) -> Iterator[None]:
+    """One process at a time in a run directory; a killed one lets go. ``option`` names it.
+
+    Raises ``BadInput`` when another is there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "run.lock").open("ab")
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be written: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadInput(
+                f"{folder}: another process uses it; wait for it to end, or name another {option}"
+            ) from None
+        yield
 
 
 class RunDirectory:

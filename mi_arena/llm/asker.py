@@ -26,6 +26,8 @@ LONGEST_PAUSE = 3600.0
 """Seconds; an endpoint that asks for more ends the run, which can be taken up again."""
 LIMITED_TRIES = 30
 """429s that one question may meet. They are not its fault, hence more than other failures."""
+BETWEEN_LOOKS = 0.2
+"""Seconds between two looks for an answer that another process is waiting for."""
 UNANSWERED_IN_A_ROW = 10
 """Questions that the endpoint fails one after another before it is taken to be down. One that it
 refuses says nothing of the others."""
@@ -77,17 +79,28 @@ class Asker:
         key = self.key(question)
         while key in self._under_way:  # asked by somebody else at this moment
             await asyncio.wait([self._under_way[key]])
-        kept = self.answers.get(key)
-        if kept is not None:
-            self._unanswered = 0
-            self.reused += 1
+        if (kept := self._kept(key)) is not None:
             return kept
         self._stop.check()
         self._under_way[key] = asyncio.get_running_loop().create_future()
         try:
-            return await self._new(question, key)
+            while not self.answers.claim(key):  # answered or being asked by another process
+                if (kept := self._kept(key)) is not None:
+                    return kept
+                await self._stop.sleep(BETWEEN_LOOKS)
+            try:
+                return await self._new(question, key)
+            finally:
+                self.answers.release(key)
         finally:
             self._under_way.pop(key).cancel()
+
+    def _kept(self, key: str) -> Answer | None:
+        kept = self.answers.get(key)
+        if kept is not None:
+            self._unanswered = 0
+            self.reused += 1
+        return kept
 
     async def _new(self, question: Question, key: str) -> Answer:
         prompt_tokens = tokens_of_messages(question.messages)

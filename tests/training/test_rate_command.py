@@ -402,7 +402,7 @@ def test_one_process_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
     files, out = corpora(tmp_path, number=1), tmp_path / "run"
     assert rate(*files, "--out", out, "--sample", 3, "--no-judge") == 0
-    with (out / "rate.lock").open("ab") as lock:
+    with (out / "run.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert rate("--out", out, "--no-judge") == 2
-    assert "another process rates here" in capsys.readouterr().err
+    assert "another process uses it" in capsys.readouterr().err

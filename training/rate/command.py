@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import json
 import math
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from mi_arena.jobs.run_directory import RunDirectory, write_atomically
+from mi_arena.jobs.run_directory import RunDirectory, alone_in, write_atomically
 from mi_arena.jobs.script import DONE, FAULT, STOPPED, WRONG_INPUT, BadInput, LimitReached
-from mi_arena.llm.answers import Answers
+from mi_arena.llm.answers import NAME as ANSWERS
+from mi_arena.llm.answers import Answers, check_same_answers
 from mi_arena.llm.ask import Wire
 from mi_arena.llm.asker import Asker
 from mi_arena.llm.budget import Budget
@@ -57,7 +56,7 @@ NAME = "training.rate"
 MODEL = "gpt-4.1"
 TEMPERATURE = 0.0
 SAMPLE, SEED, CHOOSE = 50, 0, 2
-ANSWERS, SHEET, GUIDE = "answers.sqlite", "for_raters.csv", "for_raters.md"
+SHEET, GUIDE = "for_raters.csv", "for_raters.md"
 TABLE, REPORT, RECORD, CHOICE, PICTURE = (
     "ratings.csv", "report.md", "report.json", "choice.json", "ratings.png",
 )  # fmt: skip
@@ -113,7 +112,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--max-cost",
         type=_amount,
         metavar="USD",
-        help="stop before the run directory's answers, those of earlier runs included, cost more",
+        help="stop before what this run directory has asked, earlier runs included, costs more",
+    )
+    add(
+        "--answers",
+        type=Path,
+        metavar="FILE",
+        help="keep answers there, so that several runs share them (default "
+        "answers.sqlite in DIR); --max-cost counts what this run directory has asked",
     )
     add("--price-in", type=_amount, metavar="USD", help="per million tokens of the request")
     add("--price-out", type=_amount, metavar="USD", help="per million tokens of the answer")
@@ -139,8 +145,7 @@ def main(argv: list[str] | None = None) -> int:
         sample = _sample(options)
         if options.dry_run:
             return _estimate(options, sample)
-        options.out.mkdir(parents=True, exist_ok=True)
-        with _alone(options.out):
+        with alone_in(options.out, "--out"):
             return _Rating(options, sample).run()
     except (BadInput, OSError) as error:
         print(f"{NAME}: {error}", file=sys.stderr)
@@ -152,6 +157,8 @@ class _Rating:
 
     def __init__(self, options: argparse.Namespace, sample: Sample) -> None:
         self.options, self.sample, self.folder = options, sample, options.out
+        self.answers = _answers_of(options)
+        check_same_answers(self.folder, self.answers)
         self.best = options.choose or CHOOSE
         if options.choose and options.choose > len(sample.corpora):
             raise BadInput(f"--choose {options.choose}: there are {len(sample.corpora)} corpora")
@@ -219,7 +226,7 @@ class _Rating:
             return None
         self.directory.log(f"judge {self.endpoint.model}: {len(left)} of {total} dialogues to ask")
         with (
-            Answers(self.folder / ANSWERS) as answers,
+            Answers(self.answers, self.folder) as answers,
             tqdm(total=total, initial=total - len(left), unit="dialogue", disable=None) as bar,
         ):
             steps = count(total - len(left) + 1)
@@ -335,6 +342,7 @@ class _Rating:
             "sample": self.sample.size,
             "seed": self.sample.seed,
             "judge": judge,
+            "answers": str(self.answers.resolve()),
             "human": [str(path) for path in options.human],
             "choose": self.best,
             "reason": options.reason,
@@ -438,13 +446,17 @@ def _judge_of(
     return endpoint, price
 
 
+def _answers_of(options: argparse.Namespace) -> Path:
+    return options.answers or options.out / ANSWERS
+
+
 def _estimate(options: argparse.Namespace, sample: Sample) -> int:
     """Say how many tokens and USD the judge would take for what is not answered yet."""
     judgements = Judgements(options.out, sample.items)
     endpoint, price = _judge_of(options, judgements, asking=False)
-    file = options.out / ANSWERS
+    file = _answers_of(options)
     requests = kept = prompt_tokens = 0
-    answers = Answers(file) if file.exists() else None
+    answers = Answers(file, options.out) if file.exists() else None
     try:
         for item in () if options.no_judge else sample.items:
             asked = question(item)
@@ -478,19 +490,6 @@ def _estimate(options: argparse.Namespace, sample: Sample) -> int:
         f"about {prompt_tokens} + {completion_tokens} tokens, {cost} ({price.note})\n{found['how']}"
     )
     return DONE
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time in a run directory; a killed one lets go."""
-    with (folder / "rate.lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(
-                f"{folder}: another process rates here; wait for it to end, or name another --out"
-            ) from None
-        yield
 
 
 def _json(value: Any) -> str:

@@ -13,9 +13,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mi_arena.jobs.run_directory import RunDirectory
+from mi_arena.jobs.run_directory import RunDirectory, alone_in
 from mi_arena.jobs.script import DONE, FAULT, STOPPED, WRONG_INPUT, BadInput, LimitReached
-from mi_arena.llm.answers import Answers
+from mi_arena.llm.answers import NAME as ANSWERS
+from mi_arena.llm.answers import Answers, check_same_answers
 from mi_arena.llm.endpoint import KEY_VARIABLE, OPENAI, Parameters, endpoint_from
 from mi_arena.llm.prices import price_of
 from training.transcribe.prompt import load_prompt
@@ -56,7 +57,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--max-cost",
         type=_amount,
         metavar="USD",
-        help="stop before the run directory's answers, those of earlier runs included, cost more",
+        help="stop before what this run directory has asked, earlier runs included, costs more",
     )
     add("--price-in", type=_amount, metavar="USD", help="per million tokens of the request")
     add("--price-out", type=_amount, metavar="USD", help="per million tokens of the answer")
@@ -76,6 +77,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "answers stay",
     )
     add("--run", type=Path, metavar="DIR", help="run directory (default OUT.jsonl.run)")
+    add(
+        "--answers",
+        type=Path,
+        metavar="FILE",
+        help="keep answers there, so that several runs share them (default "
+        "answers.sqlite in the run directory); --max-cost counts what this run directory has asked",
+    )
     add(
         "--temperature",
         type=_amount,
@@ -121,12 +129,13 @@ def main(argv: list[str] | None = None) -> int:
 def _run(task: Task, total: int, sha256: str, as_json: bool) -> int:
     config = task.config(sha256)
     check_same_run(task, config, total)
+    check_same_answers(task.run, task.answers)
     if task.out.parent.is_file():
         raise BadInput(f"{task.out.parent}: is a file: name another --out")
     task.out.parent.mkdir(parents=True, exist_ok=True)
     tally = Tally(total)
-    # The lock of the answers comes first: another process's status is not ours to overwrite.
-    with Answers(task.answers) as answers:
+    # The lock comes first: another process's status is not ours to overwrite.
+    with alone_in(task.run, "--run"), Answers(task.answers, task.run) as answers:
         run = RunDirectory(task.run)
         run.start(config, total)
         run.log(f"start {total} dialogues, {answers.count()} answers kept")
@@ -193,6 +202,7 @@ def _task(options: argparse.Namespace) -> Task:
         limit=options.limit,
         concurrency=options.concurrency,
         max_cost=options.max_cost,
+        answers=options.answers or run / ANSWERS,
         replace=options.replace,
     )
     if options.source.resolve() in (task.out.resolve(), task.dead.resolve()):

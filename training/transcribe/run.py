@@ -57,16 +57,14 @@ class Task:
     limit: int | None
     concurrency: int
     max_cost: float | None
+    answers: Path
+    """The file of answers, which other runs may share."""
     replace: bool = False
     """What stands at ``out`` may be cut or replaced: another input, or fewer dialogues."""
 
     @property
     def dead(self) -> Path:
         return self.out.with_name(self.out.stem + ".dead.jsonl")
-
-    @property
-    def answers(self) -> Path:
-        return self.run / "answers.sqlite"
 
     def dialogues(self) -> Iterator[Dialogue]:
         return islice(read_dialogues(self.source), self.limit)
@@ -79,6 +77,7 @@ class Task:
             "input": str(self.source),
             "input_sha256": input_sha256,
             "out": str(self.out),
+            "answers": str(self.answers.resolve()),
             "base_url": endpoint.base_url,
             "model": endpoint.model,
             "prompt_version": how.prompt.version,
@@ -193,7 +192,7 @@ def check_same_run(task: Task, config: dict[str, Any], total: int) -> None:
 def estimate(task: Task, total: int) -> dict[str, Any]:
     """Tokens and cost of what is not answered yet; asks nothing."""
     how, endpoint = task.how, task.how.endpoint
-    answers = Answers(task.answers) if task.answers.exists() else None
+    answers = Answers(task.answers, task.run) if task.answers.exists() else None
     left_out: Counter[str] = Counter()
     requests = kept = prompt = completion = 0
     try:

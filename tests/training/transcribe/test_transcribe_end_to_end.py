@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -443,6 +444,76 @@ def test_two_at_once_are_one_too_many(tmp_path: Path, capsys: pytest.CaptureFixt
         gate.set()
         process.communicate(timeout=60)
         assert process.returncode == 0
+
+
+def test_a_trial_and_the_whole_share_their_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, store = write(tmp_path / "in.jsonl", made_up(25)), tmp_path / "shared.sqlite"
+    with StandInLLM(good, honours_keys=False) as server:
+
+        def command(out: str, *more: str) -> dict[str, Any]:
+            where = ["--out", str(tmp_path / out), "--answers", str(store), "--json"]
+            assert main([str(given), *where, "--base-url", server.url, *PRICES, *more]) == 0
+            return json.loads(capsys.readouterr().out)
+
+        assert command("trial.jsonl", "--limit", "10")["asked"] == 10
+        # The trial has cost 0.06; the limit is about what this run directory asks.
+        whole = command("whole.jsonl", "--max-cost", "0.11")
+        assert (whole["asked"], whole["reused"], whole["done"]) == (15, 10, 25)
+        assert whole["cost_usd"] == pytest.approx(15 * 0.006)
+        assert set(server.charged.values()) == {1} and len(server.charged) == 25
+        own = [str(given), "--out", str(tmp_path / "whole.jsonl"), "--base-url", server.url]
+        assert main(own) == 2
+        told = capsys.readouterr().err
+        assert "go on with the same --answers" in told and told.count("\n") == 1
+    assert not (tmp_path / "whole.jsonl.run" / "answers.sqlite").exists()
+
+
+def test_two_processes_at_once_ask_each_question_once(tmp_path: Path) -> None:
+    given, store = write(tmp_path / "in.jsonl", made_up(40)), tmp_path / "shared.sqlite"
+    gate = threading.Event()
+
+    def plan(body: dict[str, Any], time: int) -> Behaviour:
+        return Behaviour(gate=gate)
+
+    with StandInLLM(good, plan, honours_keys=False) as server:
+        processes = [
+            start(
+                "training.transcribe",
+                given,
+                *("--out", tmp_path / f"out{number}.jsonl", "--answers", store),
+                *("--base-url", server.url, "--json"),
+            )
+            for number in range(2)
+        ]
+        assert server.wait_for(4, 120)
+        waits = [tmp_path / f"out{number}.jsonl.run" / "status.json" for number in range(2)]
+        deadline = time.monotonic() + 120
+        while not all(path.exists() for path in waits) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert len(server.arrivals) == 4  # the second waits for the first's answers
+        gate.set()
+        told = [json.loads(one.communicate(timeout=300)[0]) for one in processes]
+    assert [one.returncode for one in processes] == [0, 0]
+    assert set(server.charged.values()) == {1} and len(server.charged) == 40
+    assert sum(one["asked"] for one in told) == 40 == sum(one["reused"] for one in told)
+    assert (tmp_path / "out0.jsonl").read_bytes() == (tmp_path / "out1.jsonl").read_bytes()
+
+
+def test_a_killed_process_s_claims_are_taken_over(tmp_path: Path) -> None:
+    given, store = write(tmp_path / "in.jsonl", made_up(6)), tmp_path / "shared.sqlite"
+    gate = threading.Event()
+    with StandInLLM(good, lambda body, time: Behaviour(gate=gate)) as server:
+        arguments = (given, "--answers", store, "--base-url", server.url)
+        first = start("training.transcribe", *arguments, "--out", tmp_path / "first.jsonl")
+        kill_when(first, lambda: len(server.arrivals) >= 4)
+        gate.set()
+        command = [*arguments, "--out", tmp_path / "second.jsonl"]
+        assert main([str(part) for part in command]) == 0
+    assert len(lines(tmp_path / "second.jsonl")) == 6
+    assert set(server.charged.values()) == {1}  # the server honours the key, which is the same
 
 
 def test_a_wrong_key_ends_it_with_one_line(
