@@ -75,6 +75,7 @@ SPLIT = Step(
         Field("dialogues", "files", endings=DIALOGUE_ENDINGS, required=True),
         Field("train", "whole", "--train", default=2000, low=1),
         Field("test", "whole", "--test", default=40, low=1),
+        Field("sources", "files", "--sources", endings=DIALOGUE_ENDINGS),
         Field("against", "files", "--against", endings=DIALOGUE_ENDINGS),
         Field("no_near", "check", "--no-near", more=True),
         Field("seed", "whole", "--seed", default=0, low=0, more=True),

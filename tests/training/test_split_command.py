@@ -497,3 +497,36 @@ def test_smilechat_is_split_without_a_straddling_group(run: Any, tmp_path: Path)
     chosen = {value for kind, value in sides if kind == "group"}
     assert sum(members[value] for value in chosen) == sum(sizes.values())
     shutil.rmtree(out)
+
+
+def test_rewritings_of_near_equal_sources_never_straddle(run: Any, tmp_path: Path) -> None:
+    """The rewritings have nothing in common; only the sources tell that they belong together."""
+    sources, rewritten = [], []
+    for number in range(12):
+        text = story(f"source{number}", 60)
+        for twin, said in (("a", text), ("b", text + "嗯")):
+            name = f"x{number:02}{twin}"
+            sources.append(one(name, said))
+            rewritten.append(one(f"mi-{name}", source_id=name))
+    before = write(tmp_path / "sources.jsonl", sources)
+    given = write(tmp_path / "in.jsonl", rewritten)
+    parted = 0
+    for seed in range(4):
+        for more in ((), ("--sources", before)):
+            out = tmp_path / f"split{seed}{len(more)}"
+            code, _, err = run(
+                given, "--out", out, "--train", 16, "--test", 8, "--seed", seed, *more
+            )
+            assert (code, err) == (0, "")
+            splits = [
+                {d.meta["source_id"][:-1] for d in read_dialogues(out / f"{name}.jsonl")}
+                for name in ("train", "test")
+            ]
+            if more:
+                assert not splits[0] & splits[1]
+                manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+                assert [file["name"] for file in manifest["sources"]] == ["sources.jsonl"]
+                assert len(list(read_dialogues(out / "train.jsonl"))) == 16
+            else:
+                parted += bool(splits[0] & splits[1])
+    assert parted

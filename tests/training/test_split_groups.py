@@ -43,6 +43,12 @@ LONG = "我最近总是熬夜，第二天上班没有精神，想改又改不了
             [("m", "x", "y")],
             {"source_id": 1, "group": 1},
         ),
+        # What the sources belonged to, carried along by their rewritings.
+        (
+            [one("m1", source_group=["group:q", "source_id:z"]), one("m2", group="q"), one("z")],
+            [("m1", "m2", "z")],
+            {"source_id": 1, "group": 1},
+        ),
         # A group and an id of the same name are not the same thing.
         ([one("5"), one("a", group="5")], [("5",), ("a",)], {}),
     ],

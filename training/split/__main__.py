@@ -57,6 +57,16 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--validation", type=whole, default=0, metavar="N", help="dialogues to validate with (0)")
     add("--seed", type=int, default=0, help="another seed draws other groups (0)")
     add(
+        "--sources",
+        nargs="+",
+        action="extend",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="what IN was rewritten from: dialogues whose sources belong together stay together; "
+        "never drawn from",
+    )
+    add(
         "--against",
         nargs="+",
         action="extend",
@@ -110,6 +120,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         near_threshold=None if arguments.no_near else arguments.near_threshold,
         with_crisis=arguments.with_crisis,
         drop_leaks=arguments.drop_leaks,
+        sources=tuple(arguments.sources),
     )
 
 

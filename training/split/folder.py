@@ -127,6 +127,7 @@ def _manifest(folder: Path, made: Made, told: dict[str, Any]) -> dict[str, Any]:
             "drop_leaks": options.drop_leaks,
         },
         "inputs": [asdict(file) for file in made.intake.files],
+        "sources": [asdict(file) for file in made.sources],
         "against": [asdict(file) for file in made.against],
         "leaks": told["leaks"],
         "files": {

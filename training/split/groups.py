@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -77,7 +77,8 @@ def question_keys(dialogue: Dialogue) -> Iterator[Key]:
     """What two dialogues share when they go back to one source question.
 
     A rewritten dialogue names its source in ``meta.source_id``, and so meets it and all other
-    rewritings of it. Raises ``BadInput`` for a group or a source that is no text or number.
+    rewritings of it; ``meta.source_group`` carries what the source belonged to. Raises
+    ``BadInput`` for a group or a source that is no text or number.
     """
     yield "source_id", dialogue.id
     provenance = dialogue.meta.get("provenance")
@@ -89,6 +90,11 @@ def question_keys(dialogue: Dialogue) -> Iterator[Key]:
             if isinstance(value, bool) or not isinstance(value, str | int):
                 raise BadInput(f"{dialogue.id}: meta.{name} must be a text or a whole number")
             yield name, str(value)
+    carried = dialogue.meta.get("source_group")
+    for one in carried if isinstance(carried, list) else ():
+        name, _, value = str(one).partition(":")
+        if name in ("source_id", "group") and value:
+            yield name, value
     opening = next((text for role, text in turns(dialogue.messages) if role == "client"), "")
     if len(opening := plain(opening)) >= OPENING_CHARACTERS:
         yield "opening", opening
@@ -103,17 +109,24 @@ def near_groups(dialogues: Sequence[Dialogue], threshold: float) -> list[list[in
     return [sorted(map(int, found)) for found in near_duplicate_groups(texts, threshold)]
 
 
-def group(dialogues: Sequence[Dialogue], near: Iterable[Sequence[int]] = ()) -> Grouping:
+def group(
+    dialogues: Sequence[Dialogue],
+    near: Iterable[Sequence[int]] = (),
+    sources: Mapping[int, Dialogue] | None = None,
+) -> Grouping:
     """All groups, those of a single dialogue too, by key. ``near`` holds indices.
 
     Indices past the dialogues (of files that are only compared with) join what they touch.
+    ``sources``, by such indices, are what dialogues were rewritten from: they join by all their
+    keys, and are in no group.
     """
+    sources = sources or {}
     near = list(near)
-    highest = max((index for found in near for index in found), default=-1)
+    highest = max((*(index for found in near for index in found), *sources), default=-1)
     joined = UnionFind(max(len(dialogues), highest + 1))
     joins: Counter[str] = Counter()
     first_with: dict[Key, int] = {}
-    for index, dialogue in enumerate(dialogues):
+    for index, dialogue in (*enumerate(dialogues), *sources.items()):
         for key in (*question_keys(dialogue), exact_key(dialogue)):
             if joined.join(first_with.setdefault(key, index), index):
                 joins[key[0]] += 1

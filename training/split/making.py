@@ -28,6 +28,8 @@ class Options:
     """Jaccard similarity from which on two dialogues are near-duplicates; None: not looked for."""
     with_crisis: bool
     drop_leaks: bool
+    sources: tuple[Path, ...] = ()
+    """What the inputs were rewritten from: joins them, and is never drawn from."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Made:
     """By id, as read."""
     split_groups: dict[str, list[Group]]
     overlaps: list[Overlap]
+    sources: list[InputFile]
 
 
 class LeakFound(BadInput):
@@ -74,6 +77,13 @@ def make(options: Options, at: Callable[[str], None] = lambda step: None) -> Mad
         against[name] = range(len(everything), len(everything) + len(more))
         against_files.append(InputFile(name, file_sha256(path), len(more)))
         everything += more
+    sources: dict[int, Dialogue] = {}
+    source_files = []
+    for path in options.sources:
+        more = list(dialogues_of(path))
+        sources |= dict(enumerate(more, len(everything)))
+        source_files.append(InputFile(path.name, file_sha256(path), len(more)))
+        everything += more
 
     at("near-duplicates")
     near = None
@@ -81,7 +91,7 @@ def make(options: Options, at: Callable[[str], None] = lambda step: None) -> Mad
         near = near_groups(everything, options.near_threshold)
 
     at("groups")
-    grouping = group(candidates, near or ())
+    grouping = group(candidates, near or (), sources)
     keys = Keys(everything, near)
     groups, dropped = grouping.groups, list[Group]()
     if options.drop_leaks:
@@ -116,6 +126,7 @@ def make(options: Options, at: Callable[[str], None] = lambda step: None) -> Mad
         {name: [candidates[i] for i in found] for name, found in indices.items()},
         chosen,
         overlaps,
+        source_files,
     )
 
 

@@ -21,7 +21,7 @@ from training.transcribe.reply import Unreadable, dialogue_in
 Ask = Callable[[Question], Awaitable[Answer]]
 """May raise ``Unanswered``; what else it raises ends the run."""
 
-KEPT_META = ("topic", "group", "flags")
+KEPT_META = ("topic", "group", "flags", "split")
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,19 @@ def used_by(answers: Sequence[Answer]) -> dict[str, Any]:
     }
 
 
+def source_groups(source: Dialogue) -> list[str]:
+    """What holds the source together with others, as ``group:NAME`` and ``source_id:ID``: its
+    own and those that it carries on. The split keeps together what shares one."""
+    extra = source.model_extra or {}
+    carried = source.meta.get("source_group")
+    found = [one for one in carried if isinstance(one, str)] if isinstance(carried, list) else []
+    for name in ("group", "source_id"):
+        value = source.meta.get(name, extra.get(name))
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            found.append(f"{name}:{value}")
+    return list(dict.fromkeys(found))
+
+
 def _dialogue(source: Dialogue, found: list[Message], answers: list[Answer], how: How) -> Dialogue:
     extra = source.model_extra or {}
     kept = {
@@ -146,6 +159,8 @@ def _dialogue(source: Dialogue, found: list[Message], answers: list[Answer], how
         for name in KEPT_META
         if name in source.meta or name in extra
     }
+    if groups := source_groups(source):
+        kept["source_group"] = groups
     provenance = {
         "prompt_version": how.prompt.version,
         "prompt_sha256": how.prompt.sha256,

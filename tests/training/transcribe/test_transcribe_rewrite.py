@@ -53,6 +53,14 @@ def run(
     return asyncio.run(rewrite(source, ask, settings or how())), asked
 
 
+def test_what_holds_sources_together_is_carried_on() -> None:
+    meta = {"group": "q", "source_id": 7, "source_group": ["group:p", 3], "split": "test"}
+    found, _ = run(SOURCE.model_copy(update={"meta": meta}), lambda body, time: good(body))
+    assert isinstance(found, Dialogue)
+    assert found.meta["source_group"] == ["group:p", "group:q", "source_id:7"]
+    assert (found.meta["source_id"], found.meta["split"]) == (SOURCE.id, "test")
+
+
 def test_a_good_answer_becomes_a_dialogue_with_its_provenance() -> None:
     found, asked = run(SOURCE, lambda body, time: good(body))
     assert isinstance(found, Dialogue) and len(asked) == 1
@@ -61,6 +69,7 @@ def test_a_good_answer_becomes_a_dialogue_with_its_provenance() -> None:
     assert found.meta == {
         "topic": "health",
         "group": "g0",
+        "source_group": ["group:g0"],
         "flags": ["short"],
         "source_id": SOURCE.id,
         "provenance": {
