@@ -292,6 +292,26 @@ def test_max_cost_stops_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert report(out)["judge"]["cost_usd"] == pytest.approx(18 * 0.006)
 
 
+def test_another_judge_after_failures_needs_a_price_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, out = corpora(tmp_path, number=1), tmp_path / "run"
+    bad = "绝不能进日志的话"
+    with StandInLLM(lambda body: rating({name: bad for name in NAMES})) as server:
+        arguments = [*files, "--out", out, "--sample", 3, *asking(server)]
+        assert rate(*arguments) == 0
+        asked = len(server.arrivals)
+        for name in ("log.txt", "status.json", "metrics.jsonl"):
+            text = (out / name).read_text(encoding="utf-8")
+            assert bad[:4] not in text and json.dumps(bad)[1:9] not in text
+        assert "safety.score is out of range" in (out / "log.txt").read_text(encoding="utf-8")
+        other = ["--model", "gpt-9", "--base-url", server.url, "--max-cost", 1]
+        assert rate("--out", out, *other) == 2
+        told = capsys.readouterr().err
+        assert "--max-cost: no price is noted" in told and told.count("\n") == 1
+        assert len(server.arrivals) == asked
+
+
 def test_a_dry_run_asks_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,9 +172,11 @@ class _Rating:
         self.endpoint: Endpoint | None = None
         self.price: Price | None = None
         if not options.no_judge:
-            left = self._left()
-            self.endpoint, self.price = _judge_of(options, self.judgements, bool(left))
+            # Another judge's failures are forgotten before it is known what is left to ask.
+            self.endpoint, _ = _judge_of(options, self.judgements, asking=False)
             self.judgements.of_this_judge_only(self.endpoint)
+            left = bool(self._left())
+            self.endpoint, self.price = _judge_of(options, self.judgements, left)
         self.directory = RunDirectory(self.folder)
 
     def run(self) -> int:
@@ -234,7 +236,7 @@ class _Rating:
             def finished(judgement: Judgement) -> None:
                 self.judgements.add(judgement)
                 if judgement.missing:
-                    self.directory.log(f"missing {judgement.blind_id}: {judgement.missing}")
+                    self.directory.log(f"missing {judgement.blind_id}: {judgement.missing_kind}")
                 bar.update()
                 self._tell(next(steps), answers)
 

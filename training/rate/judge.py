@@ -56,7 +56,9 @@ class Judgement(BaseModel):
     """``None`` where the rating is missing."""
     reasons: dict[str, str]
     missing: str | None
-    """Why it is missing."""
+    """Why it is missing. May quote the judge, and so goes into no log."""
+    missing_kind: str | None = None
+    """The same in ASCII, without a word of the judge's."""
     settled: bool
     """Asking again would give the same: it is kept."""
     model: str
@@ -130,7 +132,12 @@ def question(item: Sampled, further: Sequence[Said] = (), sample: int = 0) -> Qu
 
 
 class Unusable(ValueError):
-    """An answer that is no rating; the message, in Chinese, tells the judge why."""
+    """An answer that is no rating; the message, in Chinese, tells the judge why. ``kind`` says it
+    without a word of the answer."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def rating_in(text: str) -> tuple[dict[str, int], dict[str, str]]:
@@ -138,27 +145,30 @@ def rating_in(text: str) -> tuple[dict[str, int], dict[str, str]]:
     try:
         found = json_in(text, having=DIMENSIONS[0].name)
     except NoJson as error:
-        raise Unusable(_NO_JSON[error.kind]) from None
+        raise Unusable(_NO_JSON[error.kind], error.kind) from None
     if not isinstance(found, dict):
-        raise Unusable(_NO_JSON["broken"])
-    scores, reasons, problems = {}, {}, []
+        raise Unusable(_NO_JSON["broken"], "broken")
+    scores, reasons, problems, kinds = {}, {}, [], []
     for dimension in DIMENSIONS:
         part = found.get(dimension.name)
         if not isinstance(part, dict):
             problems.append(f"缺少 {dimension.name}（含 reason 与 score 的对象）")
+            kinds.append(f"{dimension.name} is missing")
             continue
         score = _whole(part.get("score"))
         if score is None or not 0 <= score <= dimension.most:
             given = json.dumps(part.get("score"), ensure_ascii=False)[:40]
             problems.append(f"{dimension.name}.score 是 {given}，应为 0 到 {dimension.most} 的整数")
+            kinds.append(f"{dimension.name}.score is out of range")
             continue
         reason = part.get("reason")
         if not isinstance(reason, str) or not reason.strip():
             problems.append(f"{dimension.name}.reason 应为一句话")
+            kinds.append(f"{dimension.name}.reason is empty")
             continue
         scores[dimension.name], reasons[dimension.name] = score, " ".join(reason.split())
     if problems:
-        raise Unusable("；".join(problems))
+        raise Unusable("；".join(problems), ", ".join(kinds))
     return scores, reasons
 
 
@@ -167,7 +177,7 @@ async def judge_one(item: Sampled, asker: Asker, endpoint: Endpoint) -> Judgemen
     further: tuple[Said, ...] = ()
     answers: list[Answer] = []
     keys: list[str] = []
-    why, settled = "", True
+    why, kind, settled = "", "", True
     for number in range(TRIES):
         asked = question(item, further, number)
         keys.append(asker.key(asked))
@@ -175,21 +185,23 @@ async def judge_one(item: Sampled, asker: Asker, endpoint: Endpoint) -> Judgemen
             answer = await asker.ask(asked)
         except Unanswered as failure:
             keys.pop()
-            why, settled = f"no answer: {failure}", False
+            why = kind = f"no answer: {failure}"
+            settled = False
             break
         answers.append(answer)
         try:
             if answer.refused:
-                raise Unusable("你拒绝了回答")
+                raise Unusable("你拒绝了回答", "refused")
             scores, reasons = rating_in(answer.text)
         except Unusable as unusable:
             why = f"no usable rating in {number + 1} answers, the last because: {unusable}"
+            kind = unusable.kind
             if answer.text.strip():
                 said = Said("assistant", answer.text[:_SHOWN_BACK])
                 further = (*further, said, Said("user", _AGAIN.format(unusable)))
             continue
         return _judgement(item, endpoint, answers, keys, scores=scores, reasons=reasons)
-    return _judgement(item, endpoint, answers, keys, missing=why, settled=settled)
+    return _judgement(item, endpoint, answers, keys, missing=(why, kind), settled=settled)
 
 
 async def judge_all(
@@ -303,7 +315,7 @@ def _judgement(
     keys: Sequence[str],
     scores: Mapping[str, int] | None = None,
     reasons: Mapping[str, str] | None = None,
-    missing: str | None = None,
+    missing: tuple[str | None, str | None] = (None, None),
     settled: bool = True,
 ) -> Judgement:
     costs = [answer.cost for answer in answers]
@@ -312,7 +324,8 @@ def _judgement(
         blind_id=item.blind_id,
         scores=None if scores is None else dict(scores),
         reasons=dict(reasons or {}),
-        missing=missing,
+        missing=missing[0],
+        missing_kind=missing[1],
         settled=settled,
         **_identity(endpoint),
         host=endpoint.host,
