@@ -50,6 +50,17 @@ def turns(messages: Iterable[Message]) -> list[tuple[Role, str]]:
     ]
 
 
+def is_flagged(dialogue: Dialogue, flag: str) -> bool:
+    """Whether ``meta.flags`` lists ``flag``, or ``meta`` itself says it is so.
+
+    Flags are a list; a single text counts as a list of one, and anything else as none.
+    """
+    flags = dialogue.meta.get("flags")
+    listed = [flags] if isinstance(flags, str) else flags
+    found = isinstance(listed, list) and flag in listed
+    return found or dialogue.meta.get(flag) is True
+
+
 class BadLine(ValueError):
     """A line that is not a dialogue; the message names file, line and reason."""
 

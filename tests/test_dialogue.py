@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from mi_arena.dialogue import (
     Dialogue,
     Message,
     Role,
+    is_flagged,
     read_dialogues,
     turns,
     write_dialogues,
@@ -137,3 +139,24 @@ def test_turns_alternate_and_lose_no_text(said: list[tuple[Role, str]]) -> None:
     roles = [role for role, _ in found]
     assert all(one != other for one, other in pairwise(roles))
     assert "\n".join(text for _, text in found) == "\n".join(content for _, content in said)
+
+
+@pytest.mark.parametrize(
+    ("meta", "flagged"),
+    [
+        ({}, False),
+        ({"flags": None}, False),
+        ({"flags": 5}, False),
+        ({"flags": {"crisis": 1}}, False),
+        ({"flags": [["crisis"], 5, None]}, False),
+        ({"flags": ["crisis_line"]}, False),
+        ({"flags": "no crisis here"}, False),
+        ({"flags": "crisis"}, True),
+        ({"flags": ["short", "crisis"]}, True),
+        ({"flags": 5, "crisis": True}, True),
+        ({"crisis": "no"}, False),
+    ],
+)
+def test_flags_of_any_type_are_read(meta: dict[str, Any], flagged: bool) -> None:
+    dialogue = Dialogue(id="d", source="s", messages=[], meta=meta)
+    assert is_flagged(dialogue, "crisis") is flagged

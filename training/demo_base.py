@@ -27,7 +27,7 @@ from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from mi_arena.chat_formats import load_format
-from mi_arena.dialogue import BadLine, Dialogue, read_dialogues
+from mi_arena.dialogue import BadLine, Dialogue, is_flagged, read_dialogues
 from mi_arena.jobs.run_directory import RunDirectory
 from training.demo_tokenizer import load_tokenizer, train_tokenizer
 
@@ -82,7 +82,7 @@ def training_dialogues(path: Path) -> list[Dialogue]:
     return [
         dialogue
         for dialogue in read_dialogues(path)
-        if dialogue.meta.get("split") == "train" and "crisis" not in dialogue.meta.get("flags", [])
+        if dialogue.meta.get("split") == "train" and not is_flagged(dialogue, "crisis")
     ]
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mi_arena.dialogue import BadLine, Dialogue, read_dialogues, turns, write_dialogues
+from mi_arena.dialogue import BadLine, Dialogue, is_flagged, read_dialogues, turns, write_dialogues
 from mi_arena.jobs.run_directory import write_atomically
 from mi_arena.jobs.script import BadInput, first_line
 from mi_arena.safety.crisis import scan
@@ -137,8 +137,7 @@ def draw_sample(files: Sequence[Path], size: int, seed: int) -> Sample:
 
 def crisis_marks(dialogue: Dialogue) -> tuple[str, ...]:
     """Why a dialogue touches a crisis: its corpus says so, or what the client writes does."""
-    flags = dialogue.meta.get("flags")
-    flagged = ["flagged"] if isinstance(flags, list) and "crisis" in flags else []
+    flagged = ["flagged"] if is_flagged(dialogue, "crisis") else []
     said = "\n".join(m.content for m in dialogue.messages if m.role == "client")
     return (*flagged, *sorted({finding.category for finding in scan(said)}))
 

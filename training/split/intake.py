@@ -6,17 +6,15 @@ Knows files and records; knows nothing of groups, sizes and splits.
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from mi_arena.dialogue import BadLine, Dialogue, read_dialogues
+from mi_arena.dialogue import BadLine, Dialogue, is_flagged, read_dialogues
 from mi_arena.jobs.script import BadInput, first_line
 
 REASONS = ("crisis", "no_client_turn", "no_counselor_turn", "empty_turn", "same_record_again")
@@ -83,7 +81,7 @@ def _check_same(dialogue: Dialogue, before: Dialogue | None, path: Path, where: 
 def why_left_out(dialogue: Dialogue, with_crisis: bool) -> str | None:
     """The first reason of ``REASONS`` against a dialogue, or None."""
     roles = {message.role for message in dialogue.messages}
-    if not with_crisis and "crisis" in flags_of(dialogue):
+    if not with_crisis and is_flagged(dialogue, "crisis"):
         return "crisis"
     if "client" not in roles:
         return "no_client_turn"
@@ -92,13 +90,6 @@ def why_left_out(dialogue: Dialogue, with_crisis: bool) -> str | None:
     if any(not message.content.strip() for message in dialogue.messages):
         return "empty_turn"
     return None
-
-
-def flags_of(dialogue: Dialogue) -> list[Any]:
-    flags = dialogue.meta.get("flags") or []
-    if not isinstance(flags, list):
-        raise BadInput(f"{dialogue.id}: meta.flags is {json.dumps(flags)}; it must be a list")
-    return flags
 
 
 def dialogues_of(path: Path) -> Iterator[Dialogue]:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mi_arena.dialogue import Dialogue, Message
+from mi_arena.dialogue import Dialogue, Message, is_flagged
 from mi_arena.llm.answers import Answer
 from mi_arena.llm.asker import Unanswered
 from mi_arena.llm.endpoint import Endpoint
@@ -60,13 +60,9 @@ class DeadLetter:
         return asdict(self)
 
 
-def is_crisis(source: Dialogue) -> bool:
-    return "crisis" in (source.meta.get("flags") or []) or source.meta.get("crisis") is True
-
-
 def unfit(source: Dialogue, how: How) -> DeadLetter | None:
     """The dead letter of a source that is not to be asked about, or ``None``."""
-    if is_crisis(source) and not how.with_crisis:
+    if is_flagged(source, "crisis") and not how.with_crisis:
         reason = Failure("crisis", "原对话标有危机内容，默认不改写（--with-crisis 可纳入）。")
         return _dead(source, "crisis", [[reason]], [])
     if source.lang != "zh":

@@ -280,6 +280,17 @@ def test_crises_are_counted_and_taken_in_only_when_asked_for(
     assert not lines(tmp_path / "out.dead.jsonl") and set(server.charged.values()) == {1}
 
 
+def test_flags_that_are_no_list_stop_nothing(tmp_path: Path) -> None:
+    odd = [{"flags": 5}, {"flags": "crisis"}, {"flags": ["crisis"]}, {"flags": {}}]
+    sources = [s.model_copy(update={"meta": m}) for s, m in zip(made_up(4), odd, strict=True)]
+    given, out = write(tmp_path / "in.jsonl", sources), tmp_path / "out.jsonl"
+    with StandInLLM(good) as server:
+        assert main([str(given), "--out", str(out), "--base-url", server.url]) == 0
+    ids = [source.id for source in sources]
+    assert [one["meta"]["source_id"] for one in lines(out)] == [ids[0], ids[3]]
+    assert [one["id"] for one in lines(tmp_path / "out.dead.jsonl")] == ids[1:3]
+
+
 def test_an_endpoint_s_failure_is_tried_again_by_the_next_run(tmp_path: Path) -> None:
     sources = made_up(5)
     given = write(tmp_path / "in.jsonl", sources)
