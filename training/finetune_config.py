@@ -6,11 +6,19 @@ Every default is our own choice; none is the paper's (its table of settings was 
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from mi_arena.chat_formats import FORMATS
 from mi_arena.jobs.script import BadInput
@@ -24,6 +32,10 @@ class FinetuneConfig(BaseModel):
     base: str = Field(
         min_length=1,
         description="Folder of the base model, or its name on the Hugging Face Hub. Required.",
+    )
+    revision: str | None = Field(
+        default=None,
+        description="Commit sha (or branch) of a base on the Hub; null takes its newest state.",
     )
     data: str | list[str] = Field(
         min_length=1,
@@ -39,7 +51,12 @@ class FinetuneConfig(BaseModel):
         ge=0,
         le=0.5,
         description="Share of the dialogues held out (whole dialogues, drawn by the seed); "
-        "0 holds out none: no early stop then, and the last epoch is kept.",
+        "0 holds out none: no early stop then, and the last state is kept.",
+    )
+    validation_data: str | None = Field(
+        default=None,
+        description="Dialogue JSONL to validate on in place of a share; `validation` is not used "
+        "then. A dialogue that stands in both is refused.",
     )
     only_quality: str | None = Field(
         default="high",
@@ -47,6 +64,9 @@ class FinetuneConfig(BaseModel):
     )
     rank: int = Field(default=8, ge=1, le=1024, description="LoRA rank.")
     alpha: float = Field(default=16, gt=0, description="LoRA scale: updates weigh alpha / rank.")
+    rslora: bool = Field(
+        default=False, description="Updates weigh alpha / sqrt(rank) instead; for large ranks."
+    )
     dropout: float = Field(
         default=0.05, ge=0, lt=1, description="Dropout before the LoRA matrices."
     )
@@ -57,32 +77,85 @@ class FinetuneConfig(BaseModel):
     learning_rate: float = Field(
         default=1e-4, gt=0, le=1, description="Peak rate of AdamW, reached after the warm-up."
     )
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="cosine",
+        description="How the rate goes after the warm-up: to zero by a cosine or a line, or not.",
+    )
+    warmup_ratio: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="Share of all steps over which the rate rises from zero.",
+    )
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="AdamW's decay of the LoRA matrices."
+    )
     epochs: int = Field(default=3, ge=1, description="Passes over the training dialogues at most.")
+    evaluations_per_epoch: int = Field(
+        default=1,
+        ge=1,
+        description="Validation loss, sample replies and a checkpoint so often in each epoch.",
+    )
     patience: int = Field(
         default=2,
         ge=1,
-        description="Stop after this many epochs in a row without a better validation loss.",
+        description="Stop after this many evaluations in a row without a better validation loss.",
     )
-    batch_dialogues: int = Field(default=8, ge=1, description="Dialogues per optimiser step.")
+    batch_dialogues: int = Field(
+        default=8, ge=1, description="Dialogues in one forward pass on each device."
+    )
+    accumulation: int = Field(
+        default=1,
+        ge=1,
+        description="Forward passes per optimiser step: a step learns from batch_dialogues x "
+        "accumulation x devices dialogues, in less memory than in one pass.",
+    )
     max_length: int = Field(
         default=1024,
         ge=16,
         description="Longest example in tokens. Longer dialogues lose whole late rounds, which "
         "are counted and reported.",
     )
-    warmup_ratio: float = Field(
-        default=0.05,
-        ge=0,
-        lt=1,
-        description="Share of all steps over which the rate rises; a cosine then falls to zero.",
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        default="float32",
+        description="Precision: what the base is loaded in and computes in; the adapter is float32 "
+        "(bfloat16 with 4bit). float16 needs a GPU.",
     )
-    weight_decay: float = Field(
-        default=0.0, ge=0, description="AdamW's decay of the LoRA matrices."
+    quantization: Literal["none", "4bit"] = Field(
+        default="none",
+        description="4bit holds the base in NF4 (QLoRA); needs a GPU, the package bitsandbytes "
+        "and dtype bfloat16.",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Recompute activations instead of keeping them: a third slower, far less "
+        "memory.",
+    )
+    sample_prompts: list[str] = Field(
+        default=["我想戒烟，可是压力一大就忍不住。", "医生让我多运动，我总是坚持不下来。"],
+        description="First client turns answered, greedily, at every evaluation: samples.jsonl in "
+        "the run directory shows how the style changes. [] for none.",
+    )
+    sample_tokens: int = Field(default=96, ge=1, le=1024, description="Longest sample reply.")
+    save_steps: int = Field(
+        default=0,
+        ge=0,
+        description="Also keep a checkpoint every so many steps between evaluations; 0 does not.",
+    )
+    save_total_limit: int = Field(
+        default=1, ge=1, description="Last checkpoints that are kept, beside the best one."
+    )
+    merge: bool = Field(
+        default=False,
+        description="Also write base and adapter as one model, into OUTPUT-merged.",
+    )
+    push_to_hub: str | None = Field(
+        default=None,
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        description="Hub repository (owner/name) to upload the adapter to; made private if new. "
+        "Needs a token that may write (HF_TOKEN).",
     )
     seed: int = Field(default=0, ge=0, description="Of the held-out draw, the order and dropout.")
-    dtype: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="What the base is loaded in; the adapter is float32 always."
-    )
 
     @property
     def files(self) -> list[str]:
@@ -94,6 +167,20 @@ class FinetuneConfig(BaseModel):
     def _known_format(cls, value: str) -> str:
         if value not in FORMATS:
             raise ValueError(f"unknown chat format; known: {', '.join(sorted(FORMATS))}")
+        return value
+
+    @field_validator("quantization")
+    @classmethod
+    def _computes_in_bfloat16(cls, value: str, info: ValidationInfo) -> str:
+        if value == "4bit" and info.data.get("dtype", "bfloat16") != "bfloat16":
+            raise ValueError("4bit computes in bfloat16; set dtype: bfloat16")
+        return value
+
+    @field_validator("sample_prompts")
+    @classmethod
+    def _said_something(cls, value: list[str]) -> list[str]:
+        if not all(prompt.strip() for prompt in value):
+            raise ValueError("a prompt is empty")
         return value
 
 
@@ -124,10 +211,15 @@ def load_config(path: Path) -> FinetuneConfig:
         raise BadInput(f"{path}: {key}: {reason} (got {first['input']!r})") from None
 
 
+def yaml_word(value: object) -> str:
+    """A value as it is written in the config."""
+    return json.dumps(value, ensure_ascii=False).strip('"')
+
+
 def fields_help() -> str:
     """The config's keys for ``--help``, written from the fields themselves."""
     lines = ["config keys:"]
     for name, field in FinetuneConfig.model_fields.items():
-        default = "" if field.is_required() else f" Default: {field.default}."
+        default = "" if field.is_required() else f" Default: {yaml_word(field.default)}."
         lines.append(f"  {name}: {field.description}{default}")
     return "\n".join(lines)

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+)
+from transformers.utils import is_bitsandbytes_available
 from transformers.utils import logging as transformers_logging
 
 from mi_arena.chat_formats import ChatFormat, FormatError, load_format
@@ -36,11 +43,13 @@ def locate(base: str) -> tuple[str, bool]:
     raise BadInput(f"{base}: no such folder, and not a Hub name (owner/name) either")
 
 
-def load_chat(base: str, format_name: str) -> ChatFormat:
-    """The base's tokenizer under a chat format."""
+def load_chat(base: str, format_name: str, revision: str | None = None) -> ChatFormat:
+    """The base's tokenizer under a chat format; ``revision`` is for one on the Hub."""
     source, local = locate(base)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, local_files_only=local, revision=None if local else revision
+        )
         return load_format(format_name, tokenizer)
     except FormatError as error:
         raise BadInput(f"{base}: {error}") from None
@@ -48,17 +57,42 @@ def load_chat(base: str, format_name: str) -> ChatFormat:
         raise BadInput(f"{base}: its tokenizer cannot be loaded: {first_line(error)}") from None
 
 
-def load_base(base: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_base(
+    base: str,
+    dtype: torch.dtype = torch.float32,
+    revision: str | None = None,
+    four_bit: bool = False,
+) -> PreTrainedModel:
     """The base in evaluation mode on the GPU if there is one, safetensors only."""
     source, local = locate(base)
     transformers_logging.disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=dtype, local_files_only=local, use_safetensors=True
+            source,
+            dtype=dtype,
+            local_files_only=local,
+            revision=None if local else revision,
+            use_safetensors=True,
+            **(quantized(dtype) if four_bit else {}),
         )
     except (OSError, ValueError) as error:
         raise BadInput(f"{base}: cannot be loaded: {first_line(error)}") from None
-    return model.to(device()).eval()
+    return (model if four_bit else model.to(device())).eval()
+
+
+def quantized(dtype: torch.dtype) -> dict[str, Any]:
+    """The arguments that load a base in NF4, computing in ``dtype``."""
+    if not torch.cuda.is_available():
+        raise BadInput("quantization: 4bit needs a GPU, and none is here; set quantization: none")
+    if not is_bitsandbytes_available():
+        raise BadInput("quantization: 4bit needs a package: pip install bitsandbytes")
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"quantization_config": config, "device_map": {"": torch.cuda.current_device()}}
 
 
 def load_adapter(model: PreTrainedModel, folder: str) -> PeftModel:
