@@ -68,7 +68,7 @@ def latest(root: Path) -> tuple[Path, Progress] | None:
     sweep(root)
     complete = [folder for folder in _folders(root) if (folder / PROGRESS).is_file()]
     for folder in set(_folders(root)) - set(complete):
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # another device's process may do it too
     if not complete:
         return None
     raw = json.loads((complete[-1] / PROGRESS).read_text(encoding="utf-8"))

@@ -109,16 +109,14 @@ class CounsellorTrainer(SFTTrainer):
     def run_to_the_end(self) -> None:
         """Train from the last complete checkpoint, if there is one; ``stopped`` says if halted."""
         found = checkpoints.latest(self.run.checkpoints)
-        if found is None:
-            for name in ("metrics.jsonl", SAMPLES):
-                checkpoints.trim(self.run.path / name, -1)
-            self.train()
-            return
-        folder, self.progress = found
-        step = int(folder.name.removeprefix(checkpoints.PREFIX))
+        step = int(found[0].name.removeprefix(checkpoints.PREFIX)) if found else -1
         if self.is_world_process_zero():
             for name in ("metrics.jsonl", SAMPLES):
                 checkpoints.trim(self.run.path / name, step)
+        if found is None:
+            self.train()
+            return
+        folder, self.progress = found
         self.run.progress(step)
         self.run.log(f"resumed after step {step}")
         if step < self.steps and not self.out_of_patience():

@@ -323,6 +323,29 @@ def test_accumulated_batches_learn_as_whole_ones(tmp_path: Path, base: Path, dat
     assert [one["step"] for one in validation[0]] == [one["step"] for one in validation[1]]
 
 
+def test_two_devices_learn_as_two_passes_do(tmp_path: Path, base: Path, data: Path) -> None:
+    """Data parallel over gloo: train and validation losses are the same."""
+    held = write(tmp_path / "held.jsonl", made_up(3, seed=7))
+    found = {}
+    for name, accumulation in (("passes", 2), ("devices", 1)):
+        folder = tmp_path / name
+        folder.mkdir()
+        settings = {"dropout": 0, "epochs": 2, "validation_data": str(held), "sample_prompts": []}
+        config = write_config(folder, base, data, accumulation=accumulation, **settings)
+        if name == "passes":
+            assert finetune.main([str(config), "--out", str(folder / "run")]) == 0
+        else:
+            launched = ("--standalone", "--nproc-per-node=2", "-m", "training.finetune", config)
+            begun = start("torch.distributed.run", *launched, "--out", folder / "run")
+            said = begun.communicate(timeout=600)
+            assert begun.returncode == 0, said
+            assert said[0].count("dialogues: ") == 1
+        found[name] = record_of(folder / "adapter")["loss"]["epochs"]
+    assert [one["step"] for one in found["devices"]] == [0, 3, 6]
+    for ours, theirs in zip(found["devices"], found["passes"], strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-4)
+
+
 def test_the_head_on_a_cpu_scores_as_trl_does(base: Path) -> None:
     chat = models.load_chat(str(base), "demo")
     rows = [vars(chat.example(made_up(1, rounds=r)[0].messages)) for r in (1, 3)]
