@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mi_arena.jobs.inputs import CORPUS_ENDINGS, DIALOGUE_ENDINGS, RATINGS_NAME
 from mi_arena.jobs.steps import Field, Step
 
@@ -20,6 +22,12 @@ MODEL = (
     Field("timeout", "number", "--timeout", low=1, more=True),
 )
 """Of every step that asks a model."""
+
+
+def shared_answers(folder: Path) -> str:
+    """One file of answers for all runs: what one has paid for, none asks again."""
+    return f"--answers={folder.parent / 'answers.sqlite'}"
+
 
 READ = Step(
     "read",
@@ -51,7 +59,7 @@ RATE = Step(
         Field("reason", "text", "--reason", more=True),
         Field("seed", "whole", "--seed", default=0, low=0, more=True),
     ),
-    lambda folder: [f"--out={folder}"],
+    lambda folder: [f"--out={folder}", shared_answers(folder)],
 )
 
 REWRITE = Step(
@@ -65,7 +73,7 @@ REWRITE = Step(
         Field("attempts", "whole", "--attempts", low=1, more=True),
         Field("keep_client", "check", "--keep-client=all", more=True),
     ),
-    lambda folder: [f"--out={folder / 'mi.jsonl'}", f"--run={folder}"],
+    lambda folder: [f"--out={folder / 'mi.jsonl'}", f"--run={folder}", shared_answers(folder)],
 )
 
 SPLIT = Step(

@@ -72,7 +72,7 @@ def test_a_text_is_one_word_whatever_it_is(
     values = {"dialogues": "d.jsonl", "model": text}
     words = REWRITE.command(values, Inputs(folder), folder)
     named = [word for word in words if word.startswith("--model=")]
-    assert len(words) == 3 + len(named)
+    assert len(words) == 4 + len(named)
     assert bool(named) == bool(text.strip())
 
 
