@@ -292,6 +292,21 @@ def test_max_cost_stops_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert report(out)["judge"]["cost_usd"] == pytest.approx(18 * 0.006)
 
 
+def test_two_samples_share_their_answers_and_count_their_own_cost(tmp_path: Path) -> None:
+    files, store = corpora(tmp_path, number=1), tmp_path / "shared.sqlite"
+    with StandInLLM(judged, honours_keys=False) as server:
+        for number, limit in ((0, 1), (1, 0.04)):
+            arguments = [*files, "--out", tmp_path / f"run{number}", "--answers", store]
+            sizes = ["--sample", 6 * (number + 1), "--max-cost", limit]
+            assert rate(*arguments, *sizes, *asking(server)) == 0
+            assert report(tmp_path / f"run{number}")["judge"]["rated"] == 6 * (number + 1)
+        # All of the corpus is in the second sample, the first one's half of it answered.
+        assert len(server.charged) == 12 and set(server.charged.values()) == {1}
+    last = (tmp_path / "run1" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    assert json.loads(last)["cost_usd"] == pytest.approx(6 * 0.006)
+    assert not (tmp_path / "run1" / "answers.sqlite").exists()
+
+
 def test_another_judge_after_failures_needs_a_price_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
