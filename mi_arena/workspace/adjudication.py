@@ -24,7 +24,7 @@ class Case:
     dialogue: str
     coders: int
     differing: int | None
-    """Segments and globals on which they differ; ``None`` where only totals were given."""
+    """Segments on which they differ; ``None`` where only totals were given."""
     final: bool
     """Whether it has a final coding."""
 
@@ -157,5 +157,4 @@ def _differing(codings: Sequence[Coding]) -> int | None:
     volleys = _aligned(codings)
     if volleys is None:
         return None
-    segments = sum(not segment.agree for volley in volleys for segment in volley.segments)
-    return segments + len(differing_globals(codings))
+    return sum(not segment.agree for volley in volleys for segment in volley.segments)
