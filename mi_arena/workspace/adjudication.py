@@ -24,7 +24,7 @@ class Case:
     dialogue: str
     coders: int
     differing: int | None
-    """Segments on which they differ; ``None`` where only totals were given."""
+    """Segments and globals on which they differ; ``None`` where only totals were given."""
     final: bool
     """Whether it has a final coding."""
 
@@ -157,4 +157,5 @@ def _differing(codings: Sequence[Coding]) -> int | None:
     volleys = _aligned(codings)
     if volleys is None:
         return None
-    return sum(not segment.agree for volley in volleys for segment in volley.segments)
+    segments = sum(not segment.agree for volley in volleys for segment in volley.segments)
+    return segments + len(differing_globals(codings))

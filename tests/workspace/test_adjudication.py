@@ -200,6 +200,8 @@ def test_globals_begin_where_all_put_them_else_in_the_middle(
     assert begin.globals == dict.fromkeys(GLOBALS, 3) | {"EMPATHY": expected}
     compared = workspace.adjudication.compare(dialogue)
     assert compared.differing_globals == (() if second == 5 else ("EMPATHY",))
+    [case] = workspace.adjudication.cases()
+    assert case.differing == (0 if second == 5 else 1)
 
 
 @pytest.mark.parametrize(
