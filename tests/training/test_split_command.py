@@ -250,8 +250,8 @@ BAD: list[tuple[str, bytes, str]] = [
     ("schema.jsonl", b'{"id": 1}\n', "schema.jsonl:1: id"),
     ("half.jsonl", b'{"id": "a", "source"', "half.jsonl:1: "),
     ("empty.jsonl", b"", "there is no dialogue in it"),
-    ("cut.jsonl.gz", gzip.compress(b'{"id": "a"}' * 99)[:-9], "cut or damaged"),
-    ("plain.jsonl.gz", b"{}", "Not a gzipped file"),
+    ("cut.jsonl.gz", gzip.compress(b'{"id": "a"}' * 99)[:-9], "is not a whole gzip file"),
+    ("plain.jsonl.gz", b"{}", "is not a whole gzip file"),
 ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,16 @@ from tqdm import tqdm
 
 from mi_arena.dialogue import Dialogue, write_dialogues
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
-from mi_arena.jobs.script import DONE, STOPPED, WRONG_INPUT, BadInput, first_line
+from mi_arena.jobs.script import (
+    DONE,
+    STOPPED,
+    WRONG_INPUT,
+    BadInput,
+    fault_line,
+    first_line,
+    stop_on_terminate,
+    tell_fault,
+)
 from training.corpora import problems
 from training.corpora.cleaning import RULES, without
 from training.corpora.corpus import NO_RULES, inspected, read_corpus
@@ -196,8 +204,8 @@ def told(run: RunDirectory, config: dict[str, Any]) -> Iterator[None]:
     except KeyboardInterrupt:
         run.end("stopped")
         raise
-    except Exception as error:
-        run.end("failed", f"{type(error).__name__}: {first_line(error)}")
+    except Exception as fault:
+        run.end("failed", fault_line(fault))
         raise
     run.end("done")
 
@@ -249,13 +257,11 @@ def main(argv: list[str] | None = None, errors: TextIO | None = None) -> int:
     except KeyboardInterrupt:
         print("training.corpora: stopped; nothing was written", file=errors or sys.stderr)
         return STOPPED
+    except Exception as fault:
+        return tell_fault("training.corpora", fault)
     return DONE
 
 
-def stop_on_terminate(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 def run() -> int:
-    signal.signal(signal.SIGTERM, stop_on_terminate)
+    stop_on_terminate()
     return main()

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -17,18 +15,28 @@ from typing import Any
 from tqdm import tqdm
 
 from mi_arena.jobs.run_directory import RunDirectory, alone_in, write_atomically
-from mi_arena.jobs.script import DONE, FAULT, STOPPED, WRONG_INPUT, BadInput, LimitReached
+from mi_arena.jobs.script import (
+    DONE,
+    STOPPED,
+    WRONG_INPUT,
+    BadInput,
+    LimitReached,
+    fault_line,
+    tell_fault,
+)
 from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import Answers, check_same_answers
 from mi_arena.llm.ask import Wire
 from mi_arena.llm.asker import Asker
 from mi_arena.llm.budget import Budget
-from mi_arena.llm.endpoint import KEY_VARIABLE, OPENAI, Endpoint, Parameters, endpoint_from
+from mi_arena.llm.endpoint import KEY_VARIABLE, Endpoint, Parameters, endpoint_from
 from mi_arena.llm.pace import Pace
 from mi_arena.llm.prices import Price, price_of
 from mi_arena.llm.question import key_of
 from mi_arena.llm.stop import Stop
 from mi_arena.llm.tokens import HOW, tokens_of_messages
+from training.asking_options import add_asking, amount, whole
+from training.dialogue_files import file_sha256
 from training.rate import people
 from training.rate.choice import Given
 from training.rate.judge import (
@@ -47,7 +55,6 @@ from training.rate.sampling import (
     Sampled,
     draw_sample,
     kept_sample,
-    sha256_of,
     write_sample,
 )
 from training.rate.sheets import INTRODUCTION, blank_sheet, too_long
@@ -84,7 +91,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("corpora", nargs="*", type=Path, metavar="CORPUS.jsonl", help="one corpus each (.gz too)")
     add("--out", type=Path, required=True, metavar="DIR", help="run directory, with all outputs")
-    add("--sample", type=_whole, metavar="N", help=f"dialogues of each (default {SAMPLE})")
+    add("--sample", type=whole, metavar="N", help=f"dialogues of each (default {SAMPLE})")
     add("--seed", type=int, metavar="N", help=f"of the sample (default {SEED})")
     add(
         "--human",
@@ -98,7 +105,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     add(
         "--choose",
-        type=_whole,
+        type=whole,
         metavar="N",
         help=f"how many corpora to take (default {CHOOSE}); by people where they rated the whole "
         "sample, else by the judge",
@@ -106,31 +113,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--reason", metavar="TEXT", help="why these, for choice.json")
     add("--no-judge", action="store_true", help="ask no model; what it gave before counts")
     add("--model", help=f"the judge (default {MODEL}: GPT-4 class, our choice)")
-    add("--base-url", metavar="URL", help=f"endpoint (default OPENAI_BASE_URL, else {OPENAI})")
-    add("--concurrency", type=_whole, default=4, metavar="N", help="requests at once (default 4)")
-    add(
-        "--max-cost",
-        type=_amount,
-        metavar="USD",
-        help="stop before what this run directory has asked, earlier runs included, costs more",
-    )
-    add(
-        "--answers",
-        type=Path,
-        metavar="FILE",
-        help="keep answers there, so that several runs share them (default "
-        "answers.sqlite in DIR); --max-cost counts what this run directory has asked",
-    )
-    add("--price-in", type=_amount, metavar="USD", help="per million tokens of the request")
-    add("--price-out", type=_amount, metavar="USD", help="per million tokens of the answer")
-    add("--temperature", type=_amount, help=f"of decoding (default {TEMPERATURE:g}: our choice)")
-    add(
-        "--timeout",
-        type=_amount,
-        default=180.0,
-        metavar="SECONDS",
-        help="for one request (default 180)",
-    )
+    add_asking(parser, "DIR")
+    add("--temperature", type=amount, help=f"of decoding (default {TEMPERATURE:g}: our choice)")
     add("--dry-run", action="store_true", help="estimate tokens and cost; ask and write nothing")
     add("--json", action="store_true", help="the report as one JSON object on standard output")
     return parser.parse_args(argv)
@@ -198,11 +182,8 @@ class _Rating:
             print(f"{NAME}: stopped by a second signal", file=sys.stderr)
             return STOPPED
         except Exception as fault:
-            # The message might quote a dialogue: where it happened is enough.
-            directory.end("failed", f"a fault of ours: {type(fault).__name__}")
-            traceback.print_tb(fault.__traceback__)
-            print(f"{NAME}: a fault of ours: {type(fault).__name__}", file=sys.stderr)
-            return FAULT
+            directory.end("failed", fault_line(fault))
+            return tell_fault(NAME, fault)
         self._say(found)
         if stopped:
             directory.end("stopped", stopped)
@@ -411,7 +392,7 @@ def _sample(options: argparse.Namespace) -> Sample:
     given = set()
     for path in options.corpora:
         try:
-            given.add(sha256 := sha256_of(path))
+            given.add(sha256 := file_sha256(path))
         except OSError as error:
             raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
         if sha256 not in known:
@@ -496,20 +477,3 @@ def _estimate(options: argparse.Namespace, sample: Sample) -> int:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-def _amount(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError
-    return value
-
-
-_whole.__name__, _amount.__name__ = "whole number from 1", "amount"

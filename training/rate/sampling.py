@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mi_arena.dialogue import BadLine, Dialogue, is_flagged, read_dialogues, turns, write_dialogues
+from mi_arena.dialogue import Dialogue, is_flagged, read_dialogues, turns, write_dialogues
 from mi_arena.jobs.run_directory import write_atomically
 from mi_arena.jobs.script import BadInput, first_line
 from mi_arena.safety.crisis import scan
+from training.dialogue_files import file_sha256, told_in_one_line
 
 SAMPLE_NAME = "sample.jsonl"
 MANIFEST_NAME = "sample.json"
@@ -98,16 +98,8 @@ def draw_sample(files: Sequence[Path], size: int, seed: int) -> Sample:
     readings, drawn = [], []
     for path in files:
         reading = _Reading(path)
-        try:
+        with told_in_one_line(path):
             drawn.append(heapq.nsmallest(size, reading.dialogues(), key=lambda d: _rank(seed, d)))
-        except FileNotFoundError:
-            raise BadInput(f"{path}: no such file") from None
-        except BadLine as error:
-            raise BadInput(first_line(error)) from None
-        except UnicodeDecodeError:
-            raise BadInput(f"{path}: is not UTF-8; save it as JSONL in UTF-8") from None
-        except (OSError, EOFError, zlib.error) as error:
-            raise BadInput(f"{path}: cannot be read: {first_line(error)}") from None
         there = len(reading.ids) - reading.empty
         if there < size:
             left_out = f" ({reading.empty} without a word are left out)" if reading.empty else ""
@@ -120,7 +112,7 @@ def draw_sample(files: Sequence[Path], size: int, seed: int) -> Sample:
         readings.append(reading)
     corpora = [
         Corpus(
-            name, str(one.path), sha256_of(one.path), len(one.ids) - one.empty, one.empty
+            name, str(one.path), file_sha256(one.path), len(one.ids) - one.empty, one.empty
         )
         for name, one in zip(_names(readings), readings, strict=True)
     ]  # fmt: skip
@@ -160,7 +152,7 @@ def write_sample(folder: Path, sample: Sample) -> None:
         "seed": sample.seed,
         "size": sample.size,
         "drawn_at": sample.drawn_at,
-        "sample_sha256": sha256_of(file),
+        "sample_sha256": file_sha256(file),
         "corpora": [asdict(corpus) for corpus in sample.corpora],
     }
     text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
@@ -182,15 +174,10 @@ def kept_sample(folder: Path) -> Sample | None:
             f"{folder / MANIFEST_NAME}: is not what was written ({first_line(error)}); "
             "give another --out"
         ) from None
-    if not file.is_file() or sha256_of(file) != wanted:
+    if not file.is_file() or file_sha256(file) != wanted:
         raise BadInput(f"{file}: changed since the sample was drawn; give another --out")
     items = tuple(_item(dialogue) for dialogue in read_dialogues(file))
     return Sample(seed, size, corpora, items, drawn_at)
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _line(item: Sampled) -> Dialogue:

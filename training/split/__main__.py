@@ -11,13 +11,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
-from mi_arena.jobs.script import DONE, STOPPED, WRONG_INPUT, BadInput, first_line
+from mi_arena.jobs.script import (
+    DONE,
+    STOPPED,
+    WRONG_INPUT,
+    BadInput,
+    fault_line,
+    first_line,
+    stop_on_terminate,
+    tell_fault,
+)
 from training.split.making import STEPS, LeakFound, Options, make
 from training.split.report import as_text, report
 
@@ -163,10 +171,6 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: shown(value) for name, value in vars(arguments).items() if name != "run"}
 
 
-def stop_on_terminate(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 def main(argv: list[str] | None = None) -> int:
     arguments = parse(argv)
     run: RunDirectory | None = None
@@ -189,10 +193,10 @@ def main(argv: list[str] | None = None) -> int:
             run.end("stopped")
         print("training.split: stopped; the same command does it from the start", file=sys.stderr)
         return STOPPED
-    except Exception as error:
+    except Exception as fault:
         if run:
-            run.end("failed", f"{type(error).__name__}: {first_line(error)}")
-        raise
+            run.end("failed", fault_line(fault))
+        return tell_fault("training.split", fault)
     if run:
         run.progress(len(STEPS))
         run.end("done")
@@ -205,5 +209,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, stop_on_terminate)
+    stop_on_terminate()
     raise SystemExit(main())

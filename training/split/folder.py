@@ -15,8 +15,8 @@ from typing import Any
 
 from mi_arena.dialogue import Dialogue, write_dialogues
 from mi_arena.jobs.script import BadInput
+from training.dialogue_files import file_sha256
 from training.split.card import card
-from training.split.intake import file_sha256
 from training.split.making import Made
 from training.split.report import as_text
 from training.whole_folder import whole_folder

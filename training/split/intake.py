@@ -5,8 +5,6 @@ Knows files and records; knows nothing of groups, sizes and splits.
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,8 +12,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mi_arena.dialogue import BadLine, Dialogue, is_flagged, read_dialogues
-from mi_arena.jobs.script import BadInput, first_line
+from mi_arena.dialogue import Dialogue, is_flagged, read_dialogues
+from mi_arena.jobs.script import BadInput
+from training.dialogue_files import file_sha256, told_in_one_line
 
 REASONS = ("crisis", "no_client_turn", "no_counselor_turn", "empty_turn", "same_record_again")
 """Why a dialogue is left out; each is counted for its first reason."""
@@ -95,25 +94,10 @@ def why_left_out(dialogue: Dialogue, with_crisis: bool) -> str | None:
 def dialogues_of(path: Path) -> Iterator[Dialogue]:
     """A file's dialogues, at least one. Raises ``BadInput`` in one line for a file that is bad."""
     count = 0
-    try:
+    with told_in_one_line(path):
         # disable=None: a bar in a terminal, silence in a pipe.
         for dialogue in tqdm(read_dialogues(path), desc=path.name, unit="dialogue", disable=None):
             count += 1
             yield dialogue
-    except FileNotFoundError:
-        raise BadInput(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise BadInput(f"{path}: is a folder; name the JSONL files in it") from None
-    except UnicodeDecodeError:
-        raise BadInput(f"{path}: is not UTF-8 text; dialogue JSONL is wanted") from None
-    except (EOFError, zlib.error) as error:
-        raise BadInput(f"{path}: the compressed file is cut or damaged: {error}") from None
-    except (BadLine, OSError) as error:
-        raise BadInput(first_line(error)) from None
     if not count:
         raise BadInput(f"{path}: there is no dialogue in it")
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

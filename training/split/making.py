@@ -9,9 +9,10 @@ from pathlib import Path
 
 from mi_arena.dialogue import Dialogue
 from mi_arena.jobs.script import BadInput
+from training.dialogue_files import file_sha256
 from training.split.choosing import Impossible, choose, nearest_sizes
 from training.split.groups import Group, group, near_groups
-from training.split.intake import InputFile, Intake, dialogues_of, file_sha256, take_in
+from training.split.intake import InputFile, Intake, dialogues_of, take_in
 from training.split.leaks import KINDS, Keys, Overlap, leak_report
 
 STEPS = ("read", "near-duplicates", "groups", "choice", "write", "push")

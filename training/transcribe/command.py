@@ -5,20 +5,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
-from mi_arena.jobs.script import DONE, FAULT, STOPPED, WRONG_INPUT, BadInput, LimitReached
+from mi_arena.jobs.script import (
+    DONE,
+    STOPPED,
+    WRONG_INPUT,
+    BadInput,
+    LimitReached,
+    fault_line,
+    tell_fault,
+)
 from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import Answers, check_same_answers
-from mi_arena.llm.endpoint import KEY_VARIABLE, OPENAI, Parameters, endpoint_from
+from mi_arena.llm.endpoint import KEY_VARIABLE, Parameters, endpoint_from
 from mi_arena.llm.prices import price_of
+from training.asking_options import add_asking, amount, whole
 from training.transcribe.prompt import load_prompt
 from training.transcribe.rewrite import How
 from training.transcribe.run import Tally, Task, check_same_run, count, estimate, transcribe
@@ -50,18 +57,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("source", type=Path, metavar="IN.jsonl", help="dialogues to rewrite (.gz allowed)")
     add("--out", type=Path, required=True, metavar="OUT.jsonl", help="where the rewritten ones go")
     add("--model", default=MODEL, help=f"model to ask (default {MODEL}: GPT-4 class, our choice)")
-    add("--base-url", metavar="URL", help=f"endpoint (default OPENAI_BASE_URL, else {OPENAI})")
-    add("--limit", type=_whole, metavar="N", help="the first N dialogues alone")
-    add("--concurrency", type=_whole, default=4, metavar="N", help="requests at once (default 4)")
-    add(
-        "--max-cost",
-        type=_amount,
-        metavar="USD",
-        help="stop before what this run directory has asked, earlier runs included, costs more",
-    )
-    add("--price-in", type=_amount, metavar="USD", help="per million tokens of the request")
-    add("--price-out", type=_amount, metavar="USD", help="per million tokens of the answer")
-    add("--attempts", type=_whole, default=3, metavar="N", help="for each dialogue (default 3)")
+    add_asking(parser, "the run directory")
+    add("--limit", type=whole, metavar="N", help="the first N dialogues alone")
+    add("--attempts", type=whole, default=3, metavar="N", help="for each dialogue (default 3)")
     add(
         "--keep-client",
         nargs="+",
@@ -78,31 +76,17 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     add("--run", type=Path, metavar="DIR", help="run directory (default OUT.jsonl.run)")
     add(
-        "--answers",
-        type=Path,
-        metavar="FILE",
-        help="keep answers there, so that several runs share them (default "
-        "answers.sqlite in the run directory); --max-cost counts what this run directory has asked",
-    )
-    add(
         "--temperature",
-        type=_amount,
+        type=amount,
         default=TEMPERATURE,
         help=f"of decoding (default {TEMPERATURE}: our choice)",
     )
     add(
         "--max-tokens",
-        type=_whole,
+        type=whole,
         default=MAX_TOKENS,
         metavar="N",
         help=f"longest answer (default {MAX_TOKENS})",
-    )
-    add(
-        "--timeout",
-        type=_amount,
-        default=180.0,
-        metavar="SECONDS",
-        help="for one request (default 180)",
     )
     add("--dry-run", action="store_true", help="estimate tokens and cost, and ask nothing")
     add("--json", action="store_true", help="the summary as one JSON object on standard output")
@@ -159,11 +143,8 @@ def _run(task: Task, total: int, sha256: str, as_json: bool) -> int:
             run.end("stopped", "stopped by a second signal")
             raise
         except Exception as fault:
-            # The message might quote a dialogue: where it happened is enough.
-            run.end("failed", f"a fault of ours: {type(fault).__name__}")
-            traceback.print_tb(fault.__traceback__)
-            print(f"{NAME}: a fault of ours: {type(fault).__name__}", file=sys.stderr)
-            return FAULT
+            run.end("failed", fault_line(fault))
+            return tell_fault(NAME, fault)
         run.log(f"done {tally.done}, dead {tally.dead.total()}")
         run.end("done")
     _say(tally.record(), as_json, _summary_lines)
@@ -244,20 +225,3 @@ def _say(said: dict[str, Any], as_json: bool, lines: Any) -> None:
 def _told(error: Exception, code: int) -> int:
     print(f"{NAME}: {error}", file=sys.stderr)
     return code
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-def _amount(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError
-    return value
-
-
-_whole.__name__, _amount.__name__ = "whole number from 1", "amount"

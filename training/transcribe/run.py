@@ -5,11 +5,8 @@ Knows files and the run directory; what happens to one dialogue stands in `rewri
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from mi_arena.dialogue import BadLine, Dialogue, read_dialogues
+from mi_arena.dialogue import Dialogue, read_dialogues
 from mi_arena.jobs.run_directory import RunDirectory
-from mi_arena.jobs.script import BadInput, first_line
+from mi_arena.jobs.script import BadInput
 from mi_arena.llm.answers import Answers
 from mi_arena.llm.ask import Wire
 from mi_arena.llm.asker import Asker
@@ -33,6 +30,7 @@ from mi_arena.llm.prices import Price
 from mi_arena.llm.question import key_of
 from mi_arena.llm.stop import Stop
 from mi_arena.llm.tokens import HOW, tokens_of_messages
+from training.dialogue_files import file_sha256, told_in_one_line
 from training.transcribe.growing import GrowingFile
 from training.transcribe.prompt import GROWTH, material
 from training.transcribe.rewrite import DeadLetter, How, rewrite, unfit
@@ -122,23 +120,14 @@ def count(task: Task) -> tuple[int, str]:
     Reads all of it once, so that a bad line is told before anything is paid for.
     """
     ids: set[str] = set()
-    try:
-        with task.source.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    with told_in_one_line(task.source):
+        sha256 = file_sha256(task.source)
         for dialogue in task.dialogues():
             if dialogue.id in ids:
                 raise BadInput(
                     f"{task.source}: the id {dialogue.id!a} occurs twice: ids must be unique"
                 )
             ids.add(dialogue.id)
-    except BadLine as error:
-        raise BadInput(first_line(error)) from None
-    except UnicodeDecodeError:
-        raise BadInput(f"{task.source}: is not UTF-8 text: name a dialogue JSONL file") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise BadInput(f"{task.source}: is not a whole gzip file") from None
-    except OSError as error:
-        raise BadInput(f"{task.source}: cannot be read: {error.strerror}") from None
     if not ids:
         raise BadInput(f"{task.source}: there is no dialogue in it")
     return len(ids), sha256

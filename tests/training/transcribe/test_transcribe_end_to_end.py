@@ -346,7 +346,7 @@ def broken_inputs(folder: Path) -> dict[str, tuple[Path, str]]:
         path = folder / (name if name.endswith(".gz") else f"{name}.jsonl")
         path.write_bytes(content)
         found[name] = (path, line)
-    return {**found, "missing": (folder / "none.jsonl", "cannot be read: No such file")}
+    return {**found, "missing": (folder / "none.jsonl", "no such file")}
 
 
 def test_bad_input_gets_one_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
