@@ -16,8 +16,9 @@ from mi_arena.access.members import Members
 from mi_arena.miti.items import CODES
 from mi_arena.miti.vignettes import vignettes
 from mi_arena.records.drafts import DRAFTS_NAME, Drafts
-from mi_arena.records.events import Event, PracticeDone
+from mi_arena.records.events import Event
 from mi_arena.records.store import DATABASE_NAME, EventStore
+from mi_arena.records.workspace_events import PracticeDone
 from mi_arena.ui.desk.door import Door
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.workspace.workspace import Workspace

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from mi_arena.access.codes import new_code, normalised
 from mi_arena.access.keyed import Keyed
-from mi_arena.records.events import Event, MemberInvited, MemberNamed, MemberRevoked
+from mi_arena.records.events import Event
+from mi_arena.records.member_events import MemberInvited, MemberNamed, MemberRevoked
 from mi_arena.records.store import EventStore, Transaction
 
 MemberRole = Literal["expert", "admin"]

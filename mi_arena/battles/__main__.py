@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from mi_arena.records.events import EpochClosed, Event
+from mi_arena.records.battle_events import EpochClosed
+from mi_arena.records.events import Event
 from mi_arena.records.results_query import epochs
 from mi_arena.records.store import DATABASE_NAME, AlreadyStored, EventStore, StoreError
 from mi_arena.settings import SettingsError, load_settings

@@ -31,15 +31,15 @@ from mi_arena.battles.tokens import Tokens
 from mi_arena.battles.view import BattleView, view_of
 from mi_arena.engine.protocol import ARMS, Busy, Engine, EngineError
 from mi_arena.pairs import Pair
-from mi_arena.records.events import (
+from mi_arena.records.battle_events import (
     BattleEnded,
     BattleStarted,
     ClientSaid,
     ConsentGiven,
-    Event,
     Judgement,
     Withdrawn,
 )
+from mi_arena.records.events import Event
 from mi_arena.records.receipts import find_receipt
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored, Transaction
 from mi_arena.safety.crisis import scan

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mi_arena.records.events import EpochClosed, EpochOpened, Event
+from mi_arena.records.battle_events import EpochClosed, EpochOpened
+from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore, Transaction
 from mi_arena.study.allocation import commitment, seed_for
 from mi_arena.study.fingerprint import epoch_fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mi_arena.records.events import MiPoint, Overall, Side
+from mi_arena.records.battle_events import MiPoint, Overall, Side
 
 FORM_VERSION = "1"
 CONSENT_VERSION = "1"

@@ -14,15 +14,9 @@ from typing import Literal
 
 from mi_arena.battles.state import SIDES, BattleState
 from mi_arena.engine.protocol import Turn
-from mi_arena.records.events import (
-    BattleEnded,
-    BattleFlagged,
-    Event,
-    Replied,
-    Reply,
-    Role,
-    Side,
-)
+from mi_arena.records.battle_events import BattleEnded, BattleFlagged, Replied, Reply, Side
+from mi_arena.records.events import Event
+from mi_arena.records.payloads import Role
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
 from mi_arena.safety.crisis import Finding, scan
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 from mi_arena.dialogue import Message
 from mi_arena.engine.protocol import Arm
-from mi_arena.records.events import (
+from mi_arena.records.battle_events import (
     BattleEnded,
     BattleFlagged,
     BattleStarted,
     ClientSaid,
-    Event,
     Judgement,
     Replied,
     Reply,
     Side,
     Withdrawn,
 )
+from mi_arena.records.events import Event
 
 SIDES: tuple[Side, Side] = ("A", "B")
 

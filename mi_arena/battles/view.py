@@ -7,7 +7,7 @@ from typing import Literal
 
 from mi_arena.battles.state import SIDES, BattleState, Round
 from mi_arena.engine.protocol import Snapshot
-from mi_arena.records.events import Overall, Side
+from mi_arena.records.battle_events import Overall, Side
 
 Phase = Literal["open", "answering", "interrupted", "unsaved", "crisis", "judged", "ended"]
 

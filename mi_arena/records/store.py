@@ -36,7 +36,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from mi_arena.records.events import Event, Kind
+from mi_arena.records.events import Event
+from mi_arena.records.payloads import Kind
 
 DATABASE_NAME = "events.sqlite"
 """The file's name inside the data directory (``MI_ARENA_DATA``)."""

@@ -12,8 +12,9 @@ from mi_arena.access.identity import Identities, Identity
 from mi_arena.access.keyed import Keyed
 from mi_arena.access.members import Member
 from mi_arena.battles.refusal import Refused
-from mi_arena.records.events import Event, RaterLeft, WorkAssigned, WorkReleased
+from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore, NotStored, Transaction
+from mi_arena.records.workspace_events import RaterLeft, WorkAssigned, WorkReleased
 from mi_arena.study.assignment import Assigned, Unit, draw, order, replace
 from mi_arena.workspace.desk import Job
 from mi_arena.workspace.ledger import Assignment, Books, Ledger, Task

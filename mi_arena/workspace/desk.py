@@ -16,8 +16,11 @@ from mi_arena.miti.check import violations
 from mi_arena.miti.coding import Coding
 from mi_arena.miti.editing import BadChange, FormKind, Merge, SetForm, Sheet, Split, read_change
 from mi_arena.miti.items import GlobalKey
-from mi_arena.records.events import CodingSubmitted, Event, Role, Side
+from mi_arena.records.battle_events import Side
+from mi_arena.records.events import Event
+from mi_arena.records.payloads import Role
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.records.workspace_events import CodingSubmitted
 from mi_arena.safety.limits import RateLimiter
 from mi_arena.workspace.ledger import Ledger
 from mi_arena.workspace.sheets import Sheets, misfit

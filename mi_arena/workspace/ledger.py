@@ -13,30 +13,23 @@ from typing import Literal
 
 from mi_arena.dialogue import Message
 from mi_arena.miti.coding import Coding
-from mi_arena.records.events import (
+from mi_arena.records.battle_events import BattleFlagged, BattleStarted, Side, Withdrawn
+from mi_arena.records.events import Event
+from mi_arena.records.payloads import Kind, Role
+from mi_arena.records.review_events import ReviewGiven, ReviewItem, ReviewSetClosed, ReviewSetOpened
+from mi_arena.records.store import EventStore
+from mi_arena.records.workspace_events import (
     BattleDrawn,
-    BattleFlagged,
-    BattleStarted,
     CodingSubmitted,
     DialogueImported,
-    Event,
     ImportTakenBack,
-    Kind,
     MatchJudged,
     PracticeBarSet,
     PracticeDone,
     RaterLeft,
-    ReviewGiven,
-    ReviewItem,
-    ReviewSetClosed,
-    ReviewSetOpened,
-    Role,
-    Side,
-    Withdrawn,
     WorkAssigned,
     WorkReleased,
 )
-from mi_arena.records.store import EventStore
 
 Task = Literal["coding", "match"]
 

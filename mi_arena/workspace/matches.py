@@ -12,11 +12,14 @@ from mi_arena.access.keyed import Keyed
 from mi_arena.battles.form import FORM_VERSION, REASON_LIMIT, Answers
 from mi_arena.battles.refusal import Refused
 from mi_arena.dialogue import Message
+from mi_arena.records.battle_events import Side
 from mi_arena.records.drafts import Draft, Drafts, Overtaken
-from mi_arena.records.events import Event, MatchJudged, Side
+from mi_arena.records.events import Event
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.records.workspace_events import MatchJudged
 from mi_arena.safety.text import BadText, clean
 from mi_arena.workspace.assignments import Assignments
+from mi_arena.workspace.field_drafts import fields_of
 from mi_arena.workspace.ledger import Books, Ledger
 from mi_arena.workspace.material import MaterialStore
 
@@ -66,7 +69,7 @@ class Matches:
                 for side, dialogue in self._sides(books, who, assignment).items()
             },
             _answers(judged[0]) if judged else None,
-            _filled(draft) if draft else {},
+            fields_of(draft) if draft else {},
             draft.version if draft else 0,
         )
 
@@ -149,17 +152,6 @@ class Matches:
         if int(self._keyed("sides", f"{match}:{who.rater}")[:8], 16) % 2:
             first, second = second, first
         return {"A": first, "B": second}
-
-
-def _filled(draft: Draft) -> dict[str, str]:
-    try:
-        filled = json.loads(draft.body)
-    except ValueError:
-        filled = None
-    if not isinstance(filled, dict):
-        # Written by a newer MI Arena, or damaged: never overwritten in silence.
-        raise Refused("damaged_draft")
-    return {str(name): str(value) for name, value in filled.items()}
 
 
 def _answers(judged: MatchJudged) -> Answers:

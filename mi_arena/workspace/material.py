@@ -16,16 +16,15 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.battles.state import SIDES, BattleState, replay
 from mi_arena.dialogue import Dialogue, Message
 from mi_arena.engine.protocol import Arm
-from mi_arena.records.events import (
+from mi_arena.records.battle_events import Judgement, Side
+from mi_arena.records.events import Event
+from mi_arena.records.store import EventStore, NotStored
+from mi_arena.records.workspace_events import (
     BattleDrawn,
     DialogueImported,
-    Event,
     ImportTakenBack,
-    Judgement,
-    Side,
     WorkReleased,
 )
-from mi_arena.records.store import EventStore, NotStored
 from mi_arena.safety.crisis import scan
 from mi_arena.workspace.ledger import Books, Import, Ledger, Material, material_of_battle
 

@@ -6,7 +6,7 @@ from mi_arena.access.identity import Identities, Identity
 from mi_arena.battles.refusal import Refused
 from mi_arena.battles.state import replay
 from mi_arena.battles.tokens import Tokens
-from mi_arena.records.events import Side
+from mi_arena.records.battle_events import Side
 from mi_arena.records.store import EventStore
 from mi_arena.workspace.desk import Job
 from mi_arena.workspace.material import MaterialStore

@@ -13,8 +13,9 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.miti.editing import Sheet
 from mi_arena.miti.practice import Bar, Score, score
 from mi_arena.miti.vignettes import Vignette, vignettes
-from mi_arena.records.events import Event, PracticeBarSet, PracticeDone
+from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore, NotStored
+from mi_arena.records.workspace_events import PracticeBarSet, PracticeDone
 from mi_arena.workspace.desk import Desks, Job, check_ready
 from mi_arena.workspace.ledger import Books, Ledger
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from mi_arena.battles.refusal import Refused
 from mi_arena.dialogue import Message
-from mi_arena.records.events import (
-    MAX_REASON,
-    MAX_TEXT,
+from mi_arena.records.payloads import MAX_REASON, MAX_TEXT
+from mi_arena.records.review_events import (
     MOST,
     RatingDimension,
     ReviewGiven,

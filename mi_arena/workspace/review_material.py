@@ -17,7 +17,8 @@ import yaml
 
 from mi_arena.battles.refusal import Refused
 from mi_arena.dialogue import BadLine, Dialogue, Message, read_dialogues
-from mi_arena.records.events import MAX_MESSAGES, MAX_REVIEW_ITEMS, MAX_REVIEW_SET, ReviewTask
+from mi_arena.records.payloads import MAX_MESSAGES
+from mi_arena.records.review_events import MAX_REVIEW_ITEMS, MAX_REVIEW_SET, ReviewTask
 
 SAMPLE, MANIFEST, REWRITTEN = "sample.jsonl", "sample.json", "mi.jsonl"
 RATE_KEY = "rate"

@@ -17,7 +17,7 @@ from typing import Any
 from mi_arena.dialogue import Dialogue
 from mi_arena.jobs.inputs import RATINGS_NAME
 from mi_arena.jobs.run_directory import write_atomically
-from mi_arena.records.events import ReviewItem, ReviewTask, ReviewVerdict
+from mi_arena.records.review_events import ReviewItem, ReviewTask, ReviewVerdict
 from mi_arena.study.statistics import wilson
 from mi_arena.workspace.ledger import Books, Reviewed, ReviewSet
 from mi_arena.workspace.review_forms import VERDICTS, changed_turns

@@ -18,16 +18,12 @@ from mi_arena.access.keyed import Keyed
 from mi_arena.battles.refusal import Refused
 from mi_arena.dialogue import Message
 from mi_arena.records.drafts import Draft, Drafts, Overtaken
-from mi_arena.records.events import (
-    Event,
-    ReviewItem,
-    ReviewSetClosed,
-    ReviewSetOpened,
-    ReviewTask,
-)
+from mi_arena.records.events import Event
+from mi_arena.records.review_events import ReviewItem, ReviewSetClosed, ReviewSetOpened, ReviewTask
 from mi_arena.records.store import EventStore, NotStored
 from mi_arena.safety.limits import RateLimiter
 from mi_arena.study.assignment import order
+from mi_arena.workspace.field_drafts import fields_of
 from mi_arena.workspace.ledger import Books, Ledger, ReviewSet
 from mi_arena.workspace.review_forms import (
     LATER,
@@ -127,7 +123,7 @@ class Reviews:
         draft = self._drafts.get(who.rater, _key(item))
         filled: Mapping[str, str] = {}
         if draft is not None:
-            filled = {n: v for n, v in _read(draft).items() if n != LATER}
+            filled = {n: v for n, v in fields_of(draft).items() if n != LATER}
         elif given:
             filled = filled_by(chosen, given[-1].told)
         return ReviewView(
@@ -282,7 +278,7 @@ class Reviews:
             item = key.removeprefix(_key(""))
             draft = self._drafts.get(who.rater, key) if item in found.items else None
             if draft is not None:
-                (later if LATER in _read(draft) else begun).add(item)
+                (later if LATER in fields_of(draft) else begun).add(item)
         return begun, later
 
 
@@ -318,14 +314,3 @@ def _for_admin(books: Books, found: ReviewSet) -> SetForAdmin:
         answers=sum(min(each, len(one)) for one in theirs),
         raters=len({rater for one in theirs for rater in one}),
     )
-
-
-def _read(draft: Draft) -> dict[str, str]:
-    try:
-        filled = json.loads(draft.body)
-    except ValueError:
-        filled = None
-    if not isinstance(filled, dict):
-        # Written by a newer MI Arena, or damaged: never overwritten in silence.
-        raise Refused("damaged_draft")
-    return {str(name): str(value) for name, value in filled.items()}

@@ -14,7 +14,8 @@ import pytest
 from mi_arena.access.identity import Identities
 from mi_arena.access.keyed import keyed_by
 from mi_arena.access.members import Members
-from mi_arena.records.events import ConsentGiven, Event
+from mi_arena.records.battle_events import ConsentGiven
+from mi_arena.records.events import Event
 from mi_arena.records.store import DATABASE_NAME, EventStore
 from mi_arena.settings import PREFIX, ROOT, Settings, study_secret
 

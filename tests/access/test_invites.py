@@ -12,7 +12,10 @@ import pytest
 from mi_arena.access.identity import Identities
 from mi_arena.access.keyed import keyed_by
 from mi_arena.access.members import _LATEST, AccessError, Member, Members
-from mi_arena.records.events import ConsentGiven, Event, Kind, MemberInvited
+from mi_arena.records.battle_events import ConsentGiven
+from mi_arena.records.events import Event
+from mi_arena.records.member_events import MemberInvited
+from mi_arena.records.payloads import Kind
 from mi_arena.records.store import DATABASE_NAME, EventStore, Where
 from tests.access.conftest import SECRET
 

@@ -18,7 +18,8 @@ from mi_arena.battles.tally import tally
 from mi_arena.battles.view import BattleView
 from mi_arena.engine.protocol import ARMS, Turn
 from mi_arena.pairs import Pair
-from mi_arena.records.events import ClientSaid, Event
+from mi_arena.records.battle_events import ClientSaid
+from mi_arena.records.events import Event
 from mi_arena.records.results_query import battle_counts, judgement_rows
 from mi_arena.study.results import Group, results_table
 from tests.battles.conftest import identities_over, members_of, open_arena, public

@@ -4,17 +4,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mi_arena.records.events import (
-    MAX_REASON,
-    MAX_TEXT,
-    PAYLOADS,
+from mi_arena.records.battle_events import (
     BattleStarted,
     ClientSaid,
     EpochClosed,
-    Event,
     Judgement,
     Withdrawn,
 )
+from mi_arena.records.events import PAYLOADS, Event
+from mi_arena.records.payloads import MAX_REASON, MAX_TEXT
 
 REPLY = {
     "text": "你好",

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mi_arena.records.__main__ import main
-from mi_arena.records.events import ConsentGiven, Event
+from mi_arena.records.battle_events import ConsentGiven
+from mi_arena.records.events import Event
 from mi_arena.records.store import DATABASE_NAME, EventStore
 
 

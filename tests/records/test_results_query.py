@@ -4,18 +4,17 @@ from typing import Any
 
 import pytest
 
-from mi_arena.records.events import (
+from mi_arena.records.battle_events import (
     BattleEnded,
     BattleFlagged,
     BattleStarted,
     EpochClosed,
     EpochOpened,
-    Event,
     Judgement,
-    Payload,
-    Role,
     Withdrawn,
 )
+from mi_arena.records.events import Event
+from mi_arena.records.payloads import Payload, Role
 from mi_arena.records.results_query import (
     _BATTLES,
     _JUDGEMENTS,

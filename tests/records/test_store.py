@@ -9,23 +9,25 @@ from typing import Any
 import pytest
 
 from mi_arena.miti.coding import Coding
-from mi_arena.records.events import (
-    BattleDrawn,
+from mi_arena.records.battle_events import (
     BattleStarted,
     ClientSaid,
-    CodingSubmitted,
     EpochClosed,
     EpochOpened,
-    Event,
     Judgement,
-    Payload,
     Replied,
     Reply,
     Withdrawn,
+)
+from mi_arena.records.events import Event
+from mi_arena.records.payloads import Payload
+from mi_arena.records.store import SCHEMA_VERSION, AlreadyStored, EventStore, Unreadable
+from mi_arena.records.workspace_events import (
+    BattleDrawn,
+    CodingSubmitted,
     WorkAssigned,
     WorkReleased,
 )
-from mi_arena.records.store import SCHEMA_VERSION, AlreadyStored, EventStore, Unreadable
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event as engine_event
 
-from mi_arena.records.events import ClientSaid, Event
+from mi_arena.records.battle_events import ClientSaid
+from mi_arena.records.events import Event
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored, StoreError, Unreadable
 
 SECRET = "我想戒烟"

@@ -15,7 +15,8 @@ KILLS = 5
 APPENDING = """
 import sys
 from itertools import count
-from mi_arena.records.events import Event, Judgement
+from mi_arena.records.battle_events import Judgement
+from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
 
 store = EventStore(sys.argv[1])

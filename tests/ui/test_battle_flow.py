@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from mi_arena.records.events import Judgement
+from mi_arena.records.battle_events import Judgement
 from tests.ui.conftest import DESKTOP, PHONE, Site, agree, choose, open_page, talk
 
 pytestmark = pytest.mark.browser

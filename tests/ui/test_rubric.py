@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import training.rate
-from mi_arena.records.events import MOST
+from mi_arena.records.review_events import MOST
 from mi_arena.ui.texts import all_texts
 from training.rate.rubric import DIMENSIONS
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from mi_arena.access.identity import Identity
 from mi_arena.miti.items import items
 from mi_arena.miti.vignettes import vignettes
-from mi_arena.records.events import CodingSubmitted, MatchJudged
+from mi_arena.records.workspace_events import CodingSubmitted, MatchJudged
 from mi_arena.workspace.workspace import Workspace
 from tests.ui.conftest import (
     DESKTOP,

@@ -19,24 +19,22 @@ from mi_arena.battles.form import Answers
 from mi_arena.battles.state import SIDES
 from mi_arena.battles.tokens import Tokens
 from mi_arena.miti.vignettes import vignettes
-from mi_arena.records.drafts import DRAFTS_NAME, Drafts
-from mi_arena.records.events import (
+from mi_arena.records.battle_events import (
     BattleFlagged,
     BattleStarted,
     ClientSaid,
-    DialogueImported,
     EpochClosed,
-    Event,
     Judgement,
-    Payload,
-    PracticeDone,
     Replied,
     Reply,
     Side,
     Withdrawn,
-    WorkAssigned,
 )
+from mi_arena.records.drafts import DRAFTS_NAME, Drafts
+from mi_arena.records.events import Event
+from mi_arena.records.payloads import Payload
 from mi_arena.records.store import DATABASE_NAME, EventStore
+from mi_arena.records.workspace_events import DialogueImported, PracticeDone, WorkAssigned
 from mi_arena.workspace.desk import Desk, Job
 from mi_arena.workspace.ledger import Task
 from mi_arena.workspace.workspace import Workspace

@@ -9,7 +9,7 @@ from mi_arena.access.identity import Identity
 from mi_arena.battles.refusal import Refused
 from mi_arena.miti.coding import parse_coding
 from mi_arena.miti.items import GLOBALS
-from mi_arena.records.events import CodingSubmitted
+from mi_arena.records.workspace_events import CodingSubmitted
 from mi_arena.workspace.adjudication import Case, differing_globals
 from mi_arena.workspace.desk import Job
 from mi_arena.workspace.workspace import Workspace

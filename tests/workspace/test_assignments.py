@@ -13,7 +13,8 @@ import pytest
 from mi_arena.access.identity import Identities, Identity
 from mi_arena.battles.refusal import Refused
 from mi_arena.dialogue import Message
-from mi_arena.records.events import Payload, WorkReleased
+from mi_arena.records.payloads import Payload
+from mi_arena.records.workspace_events import WorkReleased
 from mi_arena.workspace.assignments import Drawn, Item
 from mi_arena.workspace.ledger import Task
 from mi_arena.workspace.workspace import Workspace

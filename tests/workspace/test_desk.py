@@ -16,7 +16,7 @@ from mi_arena.miti.editing import BadChange, Misfit
 from mi_arena.miti.items import CODES, GLOBALS
 from mi_arena.miti.summary import summarize
 from mi_arena.records.drafts import Draft
-from mi_arena.records.events import CodingSubmitted
+from mi_arena.records.workspace_events import CodingSubmitted
 from mi_arena.workspace.desk import Job
 from mi_arena.workspace.sheets import misfit
 from mi_arena.workspace.workspace import Workspace

@@ -13,7 +13,9 @@ from sqlalchemy import event as engine_event
 from mi_arena.access.identity import Identities
 from mi_arena.battles.refusal import Refused
 from mi_arena.dialogue import Message
-from mi_arena.records.events import MOST, ClientSaid, Event
+from mi_arena.records.battle_events import ClientSaid
+from mi_arena.records.events import Event
+from mi_arena.records.review_events import MOST
 from mi_arena.records.store import EventStore, NotStored
 from mi_arena.workspace.desk import Job
 from mi_arena.workspace.review_material import Offered

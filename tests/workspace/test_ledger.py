@@ -7,15 +7,15 @@ from copy import deepcopy
 
 import pytest
 
-from mi_arena.records.events import (
+from mi_arena.records.payloads import Payload
+from mi_arena.records.store import EventStore
+from mi_arena.records.workspace_events import (
     BattleDrawn,
-    Payload,
     PracticeBarSet,
     PracticeDone,
     RaterLeft,
     WorkReleased,
 )
-from mi_arena.records.store import EventStore
 from mi_arena.workspace.ledger import Books, Ledger
 from mi_arena.workspace.workspace import Workspace
 from tests.workspace.conftest import (

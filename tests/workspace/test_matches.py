@@ -11,7 +11,7 @@ import pytest
 from mi_arena.access.identity import Identity
 from mi_arena.battles.form import FORM_VERSION, REASON_LIMIT, Answers
 from mi_arena.battles.refusal import Refused
-from mi_arena.records.events import MatchJudged
+from mi_arena.records.workspace_events import MatchJudged
 from mi_arena.workspace.workspace import Workspace
 from tests.workspace.conftest import (
     ANN,

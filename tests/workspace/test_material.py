@@ -15,8 +15,9 @@ from mi_arena.access.identity import Identities
 from mi_arena.battles.state import SIDES
 from mi_arena.dialogue import Message
 from mi_arena.records.drafts import Drafts
-from mi_arena.records.events import MAX_MESSAGES, DialogueImported, WorkReleased
+from mi_arena.records.payloads import MAX_MESSAGES
 from mi_arena.records.store import EventStore
+from mi_arena.records.workspace_events import DialogueImported, WorkReleased
 from mi_arena.workspace.material import BadImport, Imported
 from mi_arena.workspace.workspace import Workspace
 from tests.workspace.conftest import (

@@ -10,7 +10,8 @@ from mi_arena.access.identity import Identity
 from mi_arena.battles.refusal import Code, Refused
 from mi_arena.battles.state import SIDES
 from mi_arena.dialogue import Message
-from mi_arena.records.events import CodingSubmitted, Payload
+from mi_arena.records.payloads import Payload
+from mi_arena.records.workspace_events import CodingSubmitted
 from mi_arena.workspace.practising import is_trained
 from mi_arena.workspace.workspace import Workspace
 from tests.workspace.conftest import (

@@ -11,7 +11,7 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.miti.coding import Coding
 from mi_arena.miti.practice import Bar, score
 from mi_arena.miti.vignettes import vignettes
-from mi_arena.records.events import PracticeDone
+from mi_arena.records.workspace_events import PracticeDone
 from mi_arena.workspace.desk import Desk
 from mi_arena.workspace.practising import is_trained
 from mi_arena.workspace.workspace import Workspace

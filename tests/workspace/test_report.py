@@ -10,8 +10,10 @@ import pytest
 
 from mi_arena.battles.form import Answers
 from mi_arena.miti.__main__ import main
-from mi_arena.records.events import DialogueImported, Event, Overall, WorkReleased
+from mi_arena.records.battle_events import Overall
+from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
+from mi_arena.records.workspace_events import DialogueImported, WorkReleased
 from mi_arena.study.match_results import VerdictRow
 from mi_arena.study.miti_results import miti_results
 from mi_arena.workspace.report import coding_rows, report_facts, verdict_rows

@@ -8,7 +8,8 @@ import pytest
 
 from mi_arena.battles.refusal import Refused
 from mi_arena.dialogue import Message
-from mi_arena.records.events import MAX_TEXT, MOST, ReviewItem
+from mi_arena.records.payloads import MAX_TEXT
+from mi_arena.records.review_events import MOST, ReviewItem
 from mi_arena.workspace.review_forms import (
     LONGEST_FORM,
     answer,

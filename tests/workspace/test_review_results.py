@@ -10,7 +10,7 @@ import pytest
 
 from mi_arena.access.identity import Identity
 from mi_arena.dialogue import read_dialogues, write_dialogues
-from mi_arena.records.events import MOST
+from mi_arena.records.review_events import MOST
 from mi_arena.study.statistics import wilson
 from mi_arena.ui.pipeline.review_html import review_html
 from mi_arena.ui.texts import LANGS

@@ -156,7 +156,12 @@ def read(options: argparse.Namespace) -> None:
             as_file = options.report.suffix.lower() == ".json"
             write_atomically(options.report, as_json if as_file else report.as_text(5) + "\n")
         run.log(f"{report.read} read, {report.written} written, {report.missed} unreadable")
-    print(as_json if options.json else f"{report.as_text()}\n\n{out}: {report.written} dialogues")
+    # In a terminal with words; what is caught in a file may be anybody's log.
+    print(
+        as_json
+        if options.json
+        else f"{report.as_text(quoted=sys.stdout.isatty())}\n\n{out}: {report.written} dialogues"
+    )
 
 
 def inspect(options: argparse.Namespace) -> None:
@@ -170,7 +175,7 @@ def inspect(options: argparse.Namespace) -> None:
         shown = {"path": report.path, **statistics.as_json(), "problems": found["problems"]}
         print(json.dumps(shown, ensure_ascii=False, indent=1))
     else:
-        _, _, found_problems = report.as_text().partition("\n\n")
+        _, _, found_problems = report.as_text(quoted=sys.stdout.isatty()).partition("\n\n")
         unreadable = f"unreadable: {report.missed}" if report.missed else ""
         print("\n\n".join(filter(None, [statistics.as_text(), unreadable, found_problems])))
 

@@ -93,8 +93,8 @@ class Report:
             "problems": _all(self.problems, problems.KINDS),
         }
 
-    def as_text(self, examples: int = 2) -> str:
-        """For people; the counts in full, some examples each."""
+    def as_text(self, examples: int = 2, quoted: bool = True) -> str:
+        """For people; the counts in full, some examples each, with their words if ``quoted``."""
         lines = [f"read {self.read}, written {self.written}, unreadable {self.missed}"]
         if self.files != 1 or self.passed_over:
             lines[0] += f"; {self.files} files read, {len(self.passed_over)} of another sort"
@@ -106,7 +106,8 @@ class Report:
             if tallies:
                 lines += ["", f"{title}:"]
             for name in sorted(tallies, key=list(meaning).index):
-                lines += _lines(name, tallies[name], meaning[name], examples)
+                words = quoted or name == "unreadable"  # whose words are the reason, not the text
+                lines += _lines(name, tallies[name], meaning[name], examples, words)
         return "\n".join(lines)
 
 
@@ -114,10 +115,11 @@ def _all(tallies: Mapping[str, Tally], names: Iterable[str]) -> dict[str, Any]:
     return {name: tallies.get(name, Tally()).as_json() for name in names}
 
 
-def _lines(name: str, tally: Tally, meaning: str, examples: int) -> list[str]:
+def _lines(name: str, tally: Tally, meaning: str, examples: int, quoted: bool) -> list[str]:
     more = f", {tally.places} places" if tally.places > tally.dialogues else ""
     lines = [f"  {name}: {tally.dialogues}{more}  ({meaning})"]
     for one in tally.examples[:examples]:
         place = f", turn {one['turn']}" if one["turn"] else ""
-        lines.append(f"      {one['where']}{place}: {one['excerpt']}".rstrip(": "))
+        words = f": {one['excerpt']}" if quoted and one["excerpt"] else ""
+        lines.append(f"      {one['where']}{place}{words}")
     return lines

@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from mi_arena.dialogue import Message
-from mi_arena.records.events import MAX_REASON, MAX_TEXT, MOST
+from mi_arena.records.payloads import MAX_REASON, MAX_TEXT
+from mi_arena.records.review_events import MOST
 from mi_arena.ui.desk.coding_view import plain_dialogue
 from mi_arena.ui.texts import Lang, said, say
 from mi_arena.workspace.review_forms import VERDICTS, editable

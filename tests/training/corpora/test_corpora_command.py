@@ -41,6 +41,8 @@ def test_a_corpus_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert report["dropped"]["drop_exact_duplicates"]["dialogues"] == 0
     printed = capsys.readouterr().out
     assert "read 3, written 3, unreadable 1" in printed and "case_4.txt" in printed
+    crisis = report["problems"]["crisis"]["examples"][0]
+    assert crisis["where"] in printed and crisis["excerpt"] not in printed, "no terminal, no words"
     run = out.with_name("out.jsonl.run")
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "done" and status["step"] == status["total"] > 0

@@ -132,7 +132,8 @@ def _shape(value: object) -> str:
             inner = value[0]
             return f"a list of {len(value)}, the first {_shape(inner)}"
         case str():
-            return f"the text “{' '.join(value[:40].split())}”"
+            # Its words may be somebody's: an error line is no place for them.
+            return f"a text of {len(value)} characters"
         case None:
             return "null"
         case _:

@@ -1,0 +1,37 @@
+"""Payloads about members: invited, named, revoked."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mi_arena.records.payloads import Payload, Sha256, Short
+
+
+class MemberInvited(Payload):
+    """An admin made a personal invite code; of the code itself only a keyed hash is kept."""
+
+    kind = "member_invited"
+
+    member: Short
+    role: Literal["expert", "admin"]
+    label: Short | None = None
+    """What admins call this person; told to admins only and never released."""
+    code_hash: Sha256
+
+
+class MemberNamed(Payload):
+    """An admin calls a member something else from now on, or nothing."""
+
+    kind = "member_named"
+
+    member: Short
+    label: Short | None = None
+    """Like that of the invitation: told to admins only and never released."""
+
+
+class MemberRevoked(Payload):
+    """A member's code and every sign-in made with it no longer count."""
+
+    kind = "member_revoked"
+
+    member: Short
