@@ -10,9 +10,10 @@ import select
 import socket
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.http_stand_in import HttpStandIn
 
 
 @dataclass(frozen=True)
@@ -48,41 +49,13 @@ class Request:
 
 
 @dataclass
-class StandInServer:
+class StandInServer(HttpStandIn):
     """``with StandInServer({"base": [Behaviour()], …}) as server: … server.url``."""
 
     behaviours: dict[str, list[Behaviour]]
     requests: list[Request] = field(default_factory=list)
     hang_ups: int = 0
     """Clients that closed their connection while the server stalled."""
-
-    def __enter__(self) -> StandInServer:
-        self.changed = threading.Condition()
-        self.closing = threading.Event()
-        owner = self
-
-        class Handler(_Handler):
-            server_of_tests = owner
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.02,), name="stand-in", daemon=True
-        )
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.closing.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
     def take(self, request: Request) -> Behaviour | None:
         with self.changed:
@@ -193,3 +166,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def usage(tokens: int) -> dict[str, int]:
     return {"prompt_tokens": 17, "completion_tokens": tokens, "total_tokens": 17 + tokens}
+
+
+StandInServer.handler = _Handler

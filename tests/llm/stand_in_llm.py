@@ -15,9 +15,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.http_stand_in import HttpStandIn
 
 SECRET_IN_ERRORS = "quotes your dialogue: 我想戒烟 and your key sk-secret"
 
@@ -73,7 +74,7 @@ def name_of(body: Mapping[str, Any]) -> str:
 
 
 @dataclass
-class StandInLLM:
+class StandInLLM(HttpStandIn):
     """``with StandInLLM(answer, plan) as server: … server.url``."""
 
     answer: Callable[[dict[str, Any]], str] = lambda body: "{}"
@@ -85,42 +86,10 @@ class StandInLLM:
     tokens: tuple[int, int] = (1000, 500)
     """Of every answer's usage."""
 
-    def __enter__(self) -> StandInLLM:
-        self.changed = threading.Condition()
-        self.closing = threading.Event()
+    def __post_init__(self) -> None:
         self._seen: Counter[str] = Counter()
         self._kept: dict[str, bytes] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        owner = self
-
-        class Handler(_Handler):
-            server_of_tests = owner
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 64
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                """Quiet: clients that are killed hang up."""
-
-        self._http = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.02,), name="stand-in-llm", daemon=True
-        )
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.closing.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
     def wait_for(self, arrivals: int, timeout: float = 30) -> bool:
         with self.changed:
@@ -221,3 +190,6 @@ class _Handler(BaseHTTPRequestHandler):
             readable, _, _ = select.select([self.connection], [], [], 0.02)
             if readable and not self.connection.recv(1, socket.MSG_PEEK):
                 return
+
+
+StandInLLM.handler = _Handler
