@@ -76,6 +76,9 @@ class Pair(_Strict):
     context: int = Field(ge=128, description="tokens of prompt and reply together")
     decoding: Decoding = Decoding()
     system_prompt: str | None = Field(None, description="the same for both arms, or none")
+    chinese_only: bool = Field(
+        False, description="it makes no sense of other languages: readers of English are told"
+    )
     licence: str
     links: list[HttpUrl] = []
     to_do: str | None = Field(None, description="what makes this pair loadable, while it is not")

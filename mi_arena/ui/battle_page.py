@@ -28,7 +28,7 @@ from mi_arena.ui.focus import focus_on
 from mi_arena.ui.outcome import outcome_html
 from mi_arena.ui.session import Session, locale_of
 from mi_arena.ui.starters import starters
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, say, sentences
 from mi_arena.ui.transcript import crisis_html, note_html, rounds_html, status_text
 from mi_arena.workspace.workspace import Workspace
 
@@ -193,7 +193,8 @@ class BattlePage:
         session = Session.read(stored, request)
         for one in starters().get(str(topic), []):
             if one["id"] == starter:
-                return {self.text: gr.update(value=one[session.lang])}
+                written: Lang = "zh" if self.chinese_only else session.lang
+                return {self.text: gr.update(value=one[written])}
         return {self.text: gr.skip()}
 
     def on_send(
@@ -359,7 +360,7 @@ class BattlePage:
             self.starter: gr.update(label=say(lang, "choose_starter")),
             self.text: gr.update(
                 label=say(lang, "own_words"),
-                placeholder=say(lang, "own_words_hint", limit=self.arena.rules.message_limit),
+                placeholder=self._hint(lang),
             ),
             self.send: gr.update(value=say(lang, "send")),
             self.stop: gr.update(value=say(lang, "stop")),
@@ -399,9 +400,21 @@ class BattlePage:
     def starter_choices(self, lang: Lang, topic: object) -> Any:
         """The starters of a topic in a language; hidden where there are none."""
         found = starters().get(str(topic), [])
-        return gr.update(
-            choices=[(one[lang], one["id"]) for one in found], value=None, visible=bool(found)
-        )
+        told = [
+            f"{one['zh']} ({one['en']})" if lang == "en" and self.chinese_only else one[lang]
+            for one in found
+        ]
+        ids = [one["id"] for one in found]
+        return gr.update(choices=list(zip(told, ids, strict=True)), value=None, visible=bool(found))
+
+    @property
+    def chinese_only(self) -> bool:
+        """Whether a battle may have a pair that makes no sense of English."""
+        return any(pair.chinese_only for pair in self.arena.served_pairs())
+
+    def _hint(self, lang: Lang) -> str:
+        hint = say(lang, "own_words_hint", limit=self.arena.rules.message_limit)
+        return sentences(lang, hint, say(lang, "write_chinese")) if self.chinese_only else hint
 
     def _status(self, view: BattleView | None, lang: Lang) -> str:
         return note_html(status_text(view, self.arena.rules.rounds_to_judge, lang), "plain")

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from mi_arena.records.battle_events import Judgement
-from tests.ui.conftest import DESKTOP, PHONE, Site, agree, choose, open_page, talk
+from tests.conftest import make_pair
+from tests.ui.conftest import DESKTOP, PHONE, Site, agree, choose, open_page, serve, talk
 
 pytestmark = pytest.mark.browser
 ROUNDS = ("我想戒烟，可是压力大", "半夜老醒，第二天没精神")
@@ -275,3 +276,21 @@ def test_raw_http_can_forge_neither_history_nor_battle(chrome: Browser, site: Si
     assert site.arena.store.count("judgement") == 0
     assert site.arena.store.count() <= before + 1  # the stranger's own consent may be stored
     page.context.close()
+
+
+def test_a_pair_that_knows_chinese_alone_says_so_in_english(
+    chrome: Browser, tmp_path: Path, pair_folders: tuple[Path, Path]
+) -> None:
+    running, app = serve(tmp_path, [make_pair(*pair_folders, chinese_only=True)])
+    page = open_page(chrome, running.url, "en-GB")
+    agree(page)
+    expect(page.locator("#text textarea")).to_have_attribute(
+        "placeholder", re.compile("Write in Chinese")
+    )
+    page.locator("#topic input[value=sleep]").check()
+    first = page.locator("#starter label").first
+    expect(first).to_contain_text("I'm sleepy but don't want to go to bed")
+    first.click()
+    expect(page.locator("#text textarea")).to_have_value(re.compile("^明明很困"))
+    app.close(verbose=False)  # type: ignore[attr-defined]
+    running.arena.close()
