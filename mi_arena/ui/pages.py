@@ -152,6 +152,7 @@ def launch_options() -> dict[str, Any]:
             font_mono=["ui-monospace", "monospace"],
         ).set(
             # The theme's own teal is too light for white text on it, and for text.
+            background_fill_primary="*neutral_50",  # the theme's own, which ``set`` would forget
             button_primary_background_fill="*primary_700",
             button_primary_background_fill_hover="*primary_800",
             button_primary_background_fill_dark="*primary_700",
