@@ -21,12 +21,12 @@ import trl
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
+from mi_arena.jobs.finetune_config import FinetuneConfig
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
 from mi_arena.jobs.script import BadInput, first_line
 from training import models, pair_entry
 from training.adapter_card import adapter_card
 from training.checkpoints import Evaluation, best
-from training.finetune_config import FinetuneConfig
 from training.finetune_data import Data
 
 WEIGHTS = "adapter_model.safetensors"

@@ -25,12 +25,12 @@ import transformers
 import yaml
 
 from mi_arena.chat_formats import ChatFormat
+from mi_arena.jobs.finetune_config import FinetuneConfig, fields_help, load_config
 from mi_arena.jobs.run_directory import RunDirectory
 from mi_arena.jobs.script import STOPPED, WRONG_INPUT, BadInput, first_line
 from training import adapter_output, models
 from training.adapter_output import Outcome
 from training.checkpoints import best, folder_of
-from training.finetune_config import FinetuneConfig, fields_help, load_config
 from training.finetune_data import Data, prepare
 
 AFTERWARDS = {"merge", "push_to_hub"}

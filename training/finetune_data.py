@@ -8,9 +8,9 @@ from itertools import chain
 
 from mi_arena.chat_formats import ChatFormat, Example
 from mi_arena.dialogue import BadLine, read_dialogues
+from mi_arena.jobs.finetune_config import FinetuneConfig
 from mi_arena.jobs.script import BadInput, first_line
 from training.examples import Counts, ExampleSet, build_examples, held_out, manifest_hash
-from training.finetune_config import FinetuneConfig
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from mi_arena.jobs.finetune_config import FinetuneConfig
 from mi_arena.pairs import Pair, Registry, RegistryError, load_registry
 from mi_arena.settings import ROOT
-from training.finetune_config import FinetuneConfig
 
 NAME = "pair.yaml"
 LONGEST_CONTEXT = 4096

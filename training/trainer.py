@@ -24,13 +24,13 @@ from trl import SFTConfig, SFTTrainer
 
 from mi_arena.chat_formats import ChatFormat, Example
 from mi_arena.dialogue import Message
+from mi_arena.jobs.finetune_config import FinetuneConfig
 from mi_arena.jobs.run_directory import RunDirectory
 from mi_arena.jobs.script import BadInput, first_line
 from training import checkpoints
 from training.batches import GroupedBatches, Padding
 from training.checkpoints import Evaluation, Progress
 from training.cpu_head import score_learnt_positions
-from training.finetune_config import FinetuneConfig
 from training.finetune_data import Data
 
 METRIC_STEPS = 5

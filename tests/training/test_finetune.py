@@ -20,6 +20,7 @@ from trl.trainer.utils import add_fused_lm_head
 from mi_arena.chat_formats import IGNORE
 from mi_arena.dialogue import read_dialogues
 from mi_arena.engine.loading import load_pair
+from mi_arena.jobs.finetune_config import FinetuneConfig, fields_help, load_config
 from mi_arena.jobs.script import BadInput
 from mi_arena.pairs import load_registry
 from tests.processes import ROOT, kill_when, start
@@ -29,7 +30,6 @@ from training.batches import Padding, collate, length_grouped
 from training.checkpoints import Evaluation, best, out_of_patience
 from training.cpu_head import score_learnt_positions
 from training.examples import build_examples, held_out, manifest_hash
-from training.finetune_config import FinetuneConfig, fields_help, load_config
 from training.finetune_data import prepare
 from training.trainer import evaluation_steps, steps_per_epoch
 

@@ -1,5 +1,6 @@
 """The config of a LoRA fine-tune: typed, documented, read from YAML; knows nothing of torch.
 
+The contract between ``training.finetune``, which obeys it, and whoever writes one: a shell, a tab.
 Every default is our own choice; none is the paper's (its table of settings was not at hand).
 """
 
