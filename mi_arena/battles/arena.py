@@ -77,9 +77,12 @@ class Arena:
         self.store, self.rules = store, rules
         self._identities = identities
         self._pairs, self._engines = dict(pairs), dict(engines)
+        self._retired: list[Engine] = []
+        """Of pairs that came anew under the same id: what they had begun, they end."""
         self._served: dict[str, dict[str, Any]] = {
             name: what_is_served(pair) for name, pair in self._pairs.items()
         }
+        """The pairs that battles begin on; of ``_pairs``, others may still have some open."""
         self.epochs = Epochs(store, secret)
         # Now rather than at the first battle: an epoch that appears would tell that battle's pair.
         with store.transaction() as transaction:
@@ -102,7 +105,36 @@ class Arena:
 
     def served_pairs(self) -> list[Pair]:
         """The pairs that are served; which of them a battle has stays hidden."""
-        return list(self._pairs.values())
+        return [self._pairs[name] for name in self._served]
+
+    def known_pairs(self) -> Mapping[str, Pair]:
+        """By id: those that are served, and those that were since the app started."""
+        return self._pairs
+
+    def serve(self, pair: Pair, engine: Engine) -> None:
+        """From now on battles begin on this pair too. Raises ``Refused`` when it can't be stored.
+
+        If it comes anew under an id and differs, its epoch is another, and battles of the one
+        before are over.
+        """
+        served = what_is_served(pair)
+        try:
+            with self.store.transaction() as transaction:
+                self.epochs.current(transaction, pair.id, served)
+        except NotStored as error:
+            raise self._not_saved(error) from None
+        with self._lock:
+            if (before := self._engines.get(pair.id)) is not None:
+                self._retired.append(before)
+            # Whole new dictionaries: whoever is reading goes on with what was there.
+            self._engines = {**self._engines, pair.id: engine}
+            self._pairs = {**self._pairs, pair.id: pair}
+            self._served = {**self._served, pair.id: served}
+
+    def leave_out(self, pair_id: str) -> None:
+        """No battle begins on this pair any more; those under way go on."""
+        with self._lock:
+            self._served = {k: v for k, v in self._served.items() if k != pair_id}
 
     def has_consented(self, who: Identity) -> bool:
         return any(
@@ -142,12 +174,13 @@ class Arena:
         """
         if topic not in TOPICS:
             raise Refused("bad_topic")
-        if not self._pairs:
+        served_now = self._served
+        if not served_now:
             raise Refused("no_pair")
         if not self.has_consented(who):
             raise Refused("no_consent")
         self._not_too_fast(self._starts, who)
-        pair = self._draw.choice(sorted(self._pairs))
+        pair = self._draw.choice(sorted(served_now))
         try:
             with self.store.transaction() as transaction:
                 number = transaction.count("battle_started", rater=who.rater)
@@ -160,7 +193,7 @@ class Arena:
                 # Every pair's: an epoch that opens for one battle would tell that battle's pair.
                 epochs = {
                     name: self.epochs.current(transaction, name, served)
-                    for name, served in self._served.items()
+                    for name, served in served_now.items()
                 }
                 epoch = epochs[pair]
                 index = transaction.count("battle_started", epoch=epoch.id)
@@ -377,7 +410,7 @@ class Arena:
 
     def close(self) -> None:
         """Stop every engine; client turns without replies stay open and can be tried again."""
-        for engine in self._engines.values():
+        for engine in [*self._engines.values(), *self._retired]:
             engine.close()
         with self._lock:
             running = list(self._live.values())

@@ -52,8 +52,7 @@ def build(
             with gr.Tab("数据", id="data", visible=False) as data_tab:
                 data = DataPage(tools, workspace, identities, browser)
             with gr.Tab("结果", id="results") as results_tab:
-                pairs = {pair.id: pair for pair in arena.served_pairs()}
-                results = ResultsPage(arena.store, pairs, minimum_n, browser)
+                results = ResultsPage(arena.store, arena.known_pairs, minimum_n, browser)
             with gr.Tab("撤回", id="withdraw") as withdraw_tab:
                 withdraw = WithdrawPage(arena, identities, browser)
             with gr.Tab("说明", id="about") as about_tab:

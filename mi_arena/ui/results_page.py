@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -39,7 +40,8 @@ class ResultsPage:
     """Components and handlers; made inside a ``gr.Blocks`` context."""
 
     store: EventStore
-    pairs: dict[str, Pair]
+    pairs: Callable[[], Mapping[str, Pair]]
+    """Those whose names are known, by id."""
     minimum_n: int
     browser: gr.BrowserState
 
@@ -148,7 +150,8 @@ class ResultsPage:
         }
 
     def _name(self, pair: str, lang: Lang) -> str:
-        return getattr(self.pairs[pair].name, lang) if pair in self.pairs else pair
+        known = self.pairs()
+        return getattr(known[pair].name, lang) if pair in known else pair
 
     def _nothing(self, chooser: Any, why: str) -> dict[Any, Any]:
         return {

@@ -9,6 +9,7 @@ from mi_arena.access.keyed import Keyed
 from mi_arena.jobs.data_steps import DATA_STEPS
 from mi_arena.jobs.inputs import Inputs
 from mi_arena.jobs.launching import Launcher
+from mi_arena.serving import Serving
 from mi_arena.settings import ROOT
 from mi_arena.ui.pipeline.downloads import Downloads
 
@@ -20,12 +21,13 @@ class PipelineTools:
     launcher: Launcher
     inputs: Inputs
     downloads: Downloads
+    serving: Serving
     has_key: bool
     """Whether scripts find a key for the model that rates and rewrites."""
 
 
-def pipeline_tools(runs: Path, keyed: Keyed, has_key: bool) -> PipelineTools:
+def pipeline_tools(runs: Path, keyed: Keyed, serving: Serving, has_key: bool) -> PipelineTools:
     """``runs`` is the folder of all runs and uploads; it need not be there yet."""
     inputs = Inputs(runs)
     launcher = Launcher(runs, {step.module for step in DATA_STEPS}, ROOT)
-    return PipelineTools(launcher, inputs, Downloads(inputs, keyed), has_key)
+    return PipelineTools(launcher, inputs, Downloads(inputs, keyed), serving, has_key)

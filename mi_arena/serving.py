@@ -1,0 +1,136 @@
+"""Puts a tuned adapter into the arena while it runs, and takes it out again.
+
+What was put in is kept in a registry file beside the records, so that a restart serves it too. A
+pair that is new, or whose weights, prompt or decoding differ, begins an epoch of its own: its
+judgements never mix with those of another.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from mi_arena.battles.arena import Arena
+from mi_arena.battles.refusal import Refused
+from mi_arena.engine.protocol import EngineError
+from mi_arena.engine.revisions import at_commits
+from mi_arena.engine.room import EngineRoom
+from mi_arena.jobs.run_directory import write_atomically
+from mi_arena.pairs import Pair, RegistryError, Source, load_registry, missing
+
+SERVED_NAME = "served.yaml"
+
+
+class CannotServe(ValueError):
+    """One line saying why a pair can't be served."""
+
+
+class Serving:
+    """Pairs put in by an admin. ``file`` need not be there yet."""
+
+    def __init__(self, arena: Arena, room: EngineRoom, file: Path):
+        self._arena, self._room, self._file = arena, room, file
+        self._lock = threading.Lock()
+
+    def added(self) -> list[Pair]:
+        """Those put in and not taken out again."""
+        return list(kept_pairs(self._file).values())
+
+    def add(self, entry: Path) -> tuple[Pair, str | None]:
+        """Serve the one pair of a registry file; a warning where its prompt is another than the
+        adapter was tuned with.
+
+        Raises ``CannotServe`` when it can't be loaded, or won't be there after a restart.
+        """
+        with self._lock:
+            try:
+                (pair,) = load_registry(entry).values()
+            except RegistryError as error:
+                raise CannotServe(str(error)) from None
+            except ValueError:
+                raise CannotServe(f"{entry}: must hold one pair") from None
+            kept = kept_pairs(self._file)
+            if pair.id not in kept and pair.id in {p.id for p in self._arena.served_pairs()}:
+                raise CannotServe(f"a pair {pair.id} is served already, by models.yaml")
+            if (problem := missing(pair)) is not None:
+                raise CannotServe(problem)
+            try:
+                pair = at_commits(pair)
+                # Loaded now: an adapter for another base must be refused here, not to a rater.
+                engine = self._room.engine(pair, load=True)
+            except EngineError as error:
+                raise CannotServe(str(error)) from None
+            try:
+                self._arena.serve(pair, engine)
+            except Refused:
+                engine.close()
+                raise CannotServe("the records could not be written") from None
+            self._keep({**kept, pair.id: pair})
+            return pair, other_prompt(pair)
+
+    def remove(self, pair_id: str) -> None:
+        """No battle begins on it any more; those under way go on. Unknown ones are no fault."""
+        with self._lock:
+            kept = kept_pairs(self._file)
+            if kept.pop(pair_id, None) is not None:
+                self._arena.leave_out(pair_id)
+                self._keep(kept)
+
+    def _keep(self, pairs: dict[str, Pair]) -> None:
+        entries = [pair.model_dump(mode="json", exclude_none=True) for pair in pairs.values()]
+        text = yaml.safe_dump({"pairs": entries}, allow_unicode=True, sort_keys=False)
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._file, text)
+        except OSError as error:
+            raise CannotServe(
+                f"{self._file}: cannot be written ({error.strerror}): after a restart the arena "
+                "will serve what it served before"
+            ) from None
+
+
+def kept_pairs(file: Path) -> dict[str, Pair]:
+    """Pairs by id, of the file that ``Serving`` keeps. Raises ``RegistryError``."""
+    return load_registry(file) if file.exists() else {}
+
+
+def choose_kept(file: Path, taken: set[str], problem: Callable[[str], None]) -> list[Pair]:
+    """The kept pairs that can be served now; ``problem`` gets a line for each other."""
+    chosen = []
+    for pair in kept_pairs(file).values():
+        reason = "models.yaml has its id" if pair.id in taken else missing(pair)
+        if reason is None:
+            chosen.append(pair)
+        else:
+            problem(f"pair {pair.id} is left out: {reason}")
+    return chosen
+
+
+def other_prompt(pair: Pair) -> str | None:
+    """A warning where the adapter was tuned with another system prompt than is served.
+
+    Of adapters from elsewhere, which don't say, nothing is known.
+    """
+    record = _training_record(pair.adapter)
+    if record is None or record["system_prompt"] == pair.system_prompt:
+        return None
+    tuned, served = (
+        "without a system prompt" if prompt is None else "with a system prompt"
+        for prompt in (record["system_prompt"], pair.system_prompt)
+    )
+    other = " of other words" if tuned == served else ""
+    return f"pair {pair.id}: its adapter was tuned {tuned}, and is served {served}{other}"
+
+
+def _training_record(adapter: Source | None) -> dict[str, object] | None:
+    if adapter is None or adapter.path is None:
+        return None
+    try:
+        record = json.loads((Path(adapter.path) / "training.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and "system_prompt" in record else None
