@@ -22,7 +22,7 @@ import yaml
 
 from mi_arena.jobs.script import BadInput
 
-State = Literal["running", "done", "failed", "stopped"]
+State = Literal["starting", "queued", "running", "done", "failed", "stopped"]
 
 STATUS_NAME = "status.json"
 COMMAND_NAME = "command.json"
@@ -40,15 +40,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def begin_status(folder: Path, pid: int) -> None:
-    """What stands in ``status.json`` from a process' start until its script has begun.
-
-    A script that was quicker has said so itself, and is left alone.
-    """
-    try:
-        if json.loads((folder / STATUS_NAME).read_text(encoding="utf-8"))["pid"] == pid:
-            return
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    """What stands in ``status.json`` from a process' start until its script has begun."""
     try:
         started = psutil.Process(pid).create_time()
     except psutil.Error:  # it has ended already, and its console says why
@@ -106,14 +98,26 @@ class RunDirectory:
         self._first_step: int | None = None
         self._status: dict[str, Any] = {}
 
+    def prepare(self, config: dict[str, Any]) -> None:
+        """It reads and checks its input: nothing is done yet, and it may be refused."""
+        self._begin("starting", config, 0)
+
+    def queue(self, ahead: int) -> None:
+        """Prepared, it waits for its turn; so many others are ahead."""
+        self._status |= {"state": "queued", "ahead": ahead}
+        self._write_status()
+
     def start(self, config: dict[str, Any], total: int) -> None:
+        self._begin("running", config, total)
+
+    def _begin(self, state: State, config: dict[str, Any], total: int) -> None:
         write_atomically(
             self.path / "config.yaml",
             yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
         )
         process = psutil.Process()
         self._status = {
-            "state": "running",
+            "state": state,
             "pid": process.pid,
             "pid_started": process.create_time(),
             "step": 0,
@@ -146,6 +150,7 @@ class RunDirectory:
 
     def end(self, state: State, error: str | None = None) -> None:
         self._status |= {"state": state, "error": error, "eta_seconds": None}
+        self._status.pop("ahead", None)
         self._write_status()
 
     def _write_status(self) -> None:

@@ -14,7 +14,7 @@ import psutil
 from mi_arena.jobs.inputs import UPLOADS
 from mi_arena.jobs.run_directory import COMMAND_NAME, STATUS_NAME, STOP_NAME
 
-State = Literal["starting", "running", "done", "failed", "stopped", "lost"]
+State = Literal["starting", "queued", "running", "done", "failed", "stopped", "lost"]
 """``lost``: it says that it runs, but its process is gone. It can be resumed, as a stopped one."""
 
 DEEPEST = 2
@@ -22,6 +22,10 @@ DEEPEST = 2
 LONGEST_LINE = 2_000
 STARTED_WITHIN = 1.0
 """Seconds by which two readings of a process' start may differ."""
+ACTIVE = ("starting", "queued", "running")
+OWN_FILES = frozenset({"starting.lock", "run.lock", STATUS_NAME, COMMAND_NAME, STOP_NAME})
+"""What a run keeps for itself."""
+OWN_ENDINGS = (".part", ".sqlite", ".sqlite-wal", ".sqlite-shm")
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,12 @@ class RunView:
     updated_at: str
     pid: int | None
     pid_started: float | None
+    ahead: int | None = None
+    """How many are ahead of a queued one in line; 0 while the arena still makes room for it."""
 
     @property
     def active(self) -> bool:
-        return self.state in ("starting", "running")
+        return self.state in ACTIVE
 
     @property
     def share(self) -> float | None:
@@ -66,12 +72,11 @@ def view_run(root: Path, folder: Path) -> RunView | None:
     command = _json(folder / COMMAND_NAME) or {}
     said, error = status.get("state"), status.get("error")
     state: State = cast(State, said) if said in get_args(State) else "failed"
-    if state in ("starting", "running") and not is_alive(
-        status.get("pid"), status.get("pid_started")
-    ):
+    if state in ACTIVE and not is_alive(status.get("pid"), status.get("pid_started")):
         asked = (folder / STOP_NAME).exists()
         # A script that ends before it has begun says why on its console only.
-        error = (error or _last_line(folder)) if state == "starting" and not asked else error
+        if state == "starting" and not asked:
+            error = error or _last_word(folder, command.get("module"))
         state = "stopped" if asked else "failed" if state == "starting" else "lost"
     return RunView(
         name=folder.relative_to(root).as_posix(),
@@ -85,6 +90,7 @@ def view_run(root: Path, folder: Path) -> RunView | None:
         updated_at=str(status.get("updated_at", "")),
         pid=status.get("pid"),
         pid_started=status.get("pid_started"),
+        ahead=_whole(status.get("ahead")) if state == "queued" else None,
     )
 
 
@@ -121,6 +127,21 @@ def metrics(folder: Path, last: int | None = None) -> list[dict[str, Any]]:
     return records
 
 
+def output_files(folder: Path) -> list[Path]:
+    """What a run has written for others: neither its own papers nor its checkpoints."""
+    return sorted(path for path in folder.rglob("*") if _for_others(path, folder))
+
+
+def _for_others(path: Path, folder: Path) -> bool:
+    return (
+        path.is_file()
+        and not path.is_symlink()
+        and path.relative_to(folder).parts[0] != "checkpoints"
+        and path.name not in OWN_FILES
+        and not path.name.endswith(OWN_ENDINGS)
+    )
+
+
 def _folders(root: Path, depth: int) -> Iterator[Path]:
     try:
         children = [
@@ -154,9 +175,11 @@ def _lines(file: Path) -> Iterator[str]:
         return
 
 
-def _last_line(folder: Path) -> str | None:
+def _last_word(folder: Path, script: str | None) -> str | None:
+    """The last line of the console; the script's own, where others speak after it."""
     filled = [line for line in _lines(folder / "console.txt") if line.strip()]
-    return filled[-1] if filled else None
+    own = [line for line in filled if script and line.startswith(f"{script}: ")]
+    return (own or filled)[-1] if filled else None
 
 
 def _whole(value: object) -> int:

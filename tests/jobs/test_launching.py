@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mi_arena.jobs.launching import JobError, Launcher
-from mi_arena.jobs.run_directory import RunDirectory, begin_status
+from mi_arena.jobs.run_directory import RunDirectory
 from mi_arena.jobs.viewing import RunView, all_runs, log_tail, metrics
 from mi_arena.settings import ROOT
 
@@ -67,15 +67,15 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
 
 def start(launcher: Launcher, mode: str) -> RunView:
     folder = launcher.new_folder("Slow script")
-    return launcher.start(folder, "slow_script", [str(folder), mode])
+    return launcher.submit(folder, "slow_script", [str(folder), mode])
 
 
 def test_a_run_is_followed_to_its_end(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MI_ARENA_SECRET", "the study's own secret")
     begun = start(launcher, "go")
     assert begun.active and begun.script == "slow_script"
-    until(lambda: not launcher.view(begun.name).active)
-    run = launcher.view(begun.name)
+    until(lambda: not launcher.status(begun.name).active)
+    run = launcher.status(begun.name)
     assert (run.state, run.step, run.total, run.share) == ("done", 3, 3, 1.0)
     assert [record["cost"] for record in metrics(run.path)] == [0.1, 0.2, 0.3]
     assert [line.partition(" ")[2] for line in log_tail(run.path, 2)] == ["step 2", "step 3"]
@@ -84,42 +84,42 @@ def test_a_run_is_followed_to_its_end(launcher: Launcher, monkeypatch: pytest.Mo
 
 def test_a_refusal_before_it_begins_is_the_runs_error(launcher: Launcher) -> None:
     begun = start(launcher, "refuse")
-    until(lambda: not launcher.view(begun.name).active)
-    run = launcher.view(begun.name)
+    until(lambda: not launcher.status(begun.name).active)
+    run = launcher.status(begun.name)
     assert run.state == "failed"
     assert run.error == "slow_script: the file is empty; name another"
 
 
 def test_what_has_nothing_to_run_is_done(launcher: Launcher) -> None:
     begun = start(launcher, "estimate")
-    until(lambda: launcher.view(begun.name).state == "done")
+    until(lambda: launcher.status(begun.name).state == "done")
     assert log_tail(begun.path) == ["about 3 USD"]
 
 
 def test_stop_and_resume(launcher: Launcher) -> None:
     run = start(launcher, "wait")
-    until(lambda: launcher.view(run.name).step == 2)
+    until(lambda: launcher.status(run.name).step == 2)
     with pytest.raises(JobError, match="still_running"):
         launcher.resume(run.name)
     launcher.stop(run.name)
-    until(lambda: launcher.view(run.name).state == "stopped")
+    until(lambda: launcher.status(run.name).state == "stopped")
     with pytest.raises(JobError, match="not_running"):
         launcher.stop(run.name)
     (run.path / "go").touch()
     again = launcher.resume(run.name)
     assert again.name == run.name and again.pid != run.pid
-    until(lambda: launcher.view(run.name).state == "done")
+    until(lambda: launcher.status(run.name).state == "done")
 
 
 def test_stopped_while_it_is_still_beginning(launcher: Launcher) -> None:
     run = start(launcher, "go")
     launcher.stop(run.name)
-    until(lambda: not launcher.view(run.name).active)
-    stopped = launcher.view(run.name)
+    until(lambda: not launcher.status(run.name).active)
+    stopped = launcher.status(run.name)
     assert (stopped.state, stopped.error) in {("stopped", None), ("done", None)}
     if stopped.state == "stopped":
         launcher.resume(run.name)
-        until(lambda: launcher.view(run.name).state == "done")
+        until(lambda: launcher.status(run.name).state == "done")
 
 
 def test_an_upload_cannot_pose_as_a_run(launcher: Launcher, tmp_path: Path) -> None:
@@ -129,36 +129,29 @@ def test_an_upload_cannot_pose_as_a_run(launcher: Launcher, tmp_path: Path) -> N
     command = {"module": "slow_script", "arguments": [str(tmp_path / "elsewhere"), "go"]}
     (launcher.root / "uploads/command.json").write_text(json.dumps(command))
     assert launcher.runs() == []
-    for action in (launcher.view, launcher.stop, launcher.resume):
+    for action in (launcher.status, launcher.stop, launcher.resume):
         with pytest.raises(JobError, match="no_run"):
             action("uploads")
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_script_that_was_quicker_is_left_alone(tmp_path: Path) -> None:
-    run = RunDirectory(tmp_path)
-    run.start({}, 5)
-    run.progress(3)
-    begin_status(tmp_path, os.getpid())
-    assert json.loads((tmp_path / "status.json").read_text())["step"] == 3
-
-
 def test_a_killed_run_is_lost_and_can_be_resumed(launcher: Launcher) -> None:
     run = start(launcher, "wait")
-    until(lambda: launcher.view(run.name).step == 2)
-    assert run.pid
-    os.kill(run.pid, signal.SIGKILL)
-    until(lambda: launcher.view(run.name).state == "lost")
+    until(lambda: launcher.status(run.name).step == 2)
+    pid = launcher.status(run.name).pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: launcher.status(run.name).state == "lost")
     (run.path / "go").touch()
     launcher.resume(run.name)
-    until(lambda: launcher.view(run.name).state == "done")
+    until(lambda: launcher.status(run.name).state == "done")
 
 
 def test_two_who_resume_at_once_start_one_process(launcher: Launcher) -> None:
     run = start(launcher, "wait")
-    until(lambda: launcher.view(run.name).step == 2)
+    until(lambda: launcher.status(run.name).step == 2)
     launcher.stop(run.name)
-    until(lambda: launcher.view(run.name).state == "stopped")
+    until(lambda: launcher.status(run.name).state == "stopped")
     outcomes: list[str] = []
 
     def resume() -> None:
@@ -191,13 +184,13 @@ def test_names_that_are_no_run(launcher: Launcher, name: str, tmp_path: Path) ->
     outside = RunDirectory(tmp_path / "elsewhere")
     outside.start({}, 1)
     with pytest.raises(JobError, match="no_run"):
-        launcher.view(name)
+        launcher.status(name)
 
 
 def test_only_known_scripts_start(launcher: Launcher) -> None:
     folder = launcher.new_folder("x")
     with pytest.raises(JobError, match="no_script"):
-        launcher.start(folder, "os", [])
+        launcher.submit(folder, "os", [])
     (folder / "command.json").write_text(json.dumps({"module": "os", "arguments": []}))
     RunDirectory(folder).end("stopped")
     with pytest.raises(JobError, match="no_script"):

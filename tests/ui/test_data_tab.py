@@ -144,7 +144,7 @@ def killed_in_the_middle(site: Site) -> None:
     while not out.exists() or out.read_bytes().count(b"\n") < CASES // 5:
         assert time.monotonic() < end, "nothing is written"
         time.sleep(0.02)
-    pid = site.tools.launcher.view(run.name).pid
+    pid = site.tools.launcher.status(run.name).pid
     assert pid
     os.kill(pid, signal.SIGKILL)
     assert out.read_bytes().count(b"\n") < CASES

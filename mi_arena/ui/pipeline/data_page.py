@@ -151,7 +151,7 @@ class DataPage:
                 folder.rmdir()
                 label = say(session.lang, f"field_{error.field}")
                 return {self.note: told(session, f"form_{error.code}", "bad", field=label)}
-            run = self._launcher.start(folder, form.step.module, words)
+            run = self._launcher.submit(folder, form.step.module, words)
             return {
                 self.note: told(session, "data_begun", "good", name=run.name),
                 **self.runs.look(session, run.name),

@@ -125,7 +125,7 @@ class ReviewsPart:
 
     def send(self, lang: Lang, name: str, size: object, each: object, seed: object) -> str:
         """Send what has too few answers to the experts. Raises ``Refused`` and ``JobError``."""
-        run = self._launcher.view(name)
+        run = self._launcher.status(name)
         task, experts = task_of(run.path), _number(lang, "each", each)
         reviews = self._workspace.reviews
         if any(not one.set.closed for one in reviews.of_run(run.name)):
@@ -147,7 +147,7 @@ class ReviewsPart:
 
     def fetch(self, lang: Lang, name: str) -> str:
         """Write what was answered into the run's folder. Raises ``Refused`` and ``JobError``."""
-        run = self._launcher.view(name)
+        run = self._launcher.status(name)
         items = answered(self._workspace.ledger.now(), run.name)
         if not items:
             raise Refused("review_none_given")
@@ -158,7 +158,7 @@ class ReviewsPart:
 
     def close(self, lang: Lang, name: str) -> str:
         """Take no more answers. Raises ``Refused`` and ``JobError``."""
-        self._workspace.reviews.close(self._launcher.view(name).name)
+        self._workspace.reviews.close(self._launcher.status(name).name)
         return say(lang, "panel_closed")
 
 

@@ -7,27 +7,26 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from mi_arena.jobs.viewing import RunView, log_tail, metrics
+from mi_arena.jobs.viewing import RunView, log_tail, metrics, output_files
 from mi_arena.ui.pipeline.downloads import Downloads
 from mi_arena.ui.texts import Lang, said, say
 
 LOG_LINES = 100
 FILES_SHOWN = 60
-OWN_FILES = frozenset({"starting.lock", "status.json", "command.json"})
 COUNTED = ("done", "dead", "reused", "cost_usd", "loss")
 """Metrics that are told in words, where a run has them."""
 
 
 def run_label(run: RunView, lang: Lang) -> str:
     """One line in the list of runs."""
-    state = say(lang, f"run_{run.state}")
+    state = _state(run, lang)
     share = f" {run.share:.0%}" if run.active and run.share is not None else ""
     return f"{run.name} · {state}{share}"
 
 
 def run_html(run: RunView, lang: Lang) -> str:
     """State, progress, what is left and what it has cost so far."""
-    state = f'<span class="run-state {run.state}">{said(lang, f"run_{run.state}")}</span>'
+    state = f'<span class="run-state {run.state}">{escape(_state(run, lang))}</span>'
     parts = [f"<h3>{escape(run.name)} {state}</h3>"]
     if run.share is not None:
         text = say(lang, "run_steps", step=f"{run.step:,}", total=f"{run.total:,}")
@@ -53,7 +52,7 @@ def log_html(run: RunView, lang: Lang) -> str:
 
 def files_html(run: RunView, downloads: Downloads, lang: Lang) -> str:
     """What the run has written, to be fetched."""
-    found = sorted(p for p in run.path.rglob("*") if _worth_fetching(p, run.path))
+    found = output_files(run.path)
     items = "".join(
         f'<li><a href="{escape(downloads.link(path))}" download>'
         f"{escape(path.relative_to(run.path).as_posix())}</a> {_size(path)}</li>"
@@ -62,6 +61,12 @@ def files_html(run: RunView, downloads: Downloads, lang: Lang) -> str:
     more = len(found) - FILES_SHOWN
     note = f"<p>{said(lang, 'run_more_files', n=more)}</p>" if more > 0 else ""
     return f"<ul class=run-files>{items}</ul>{note}" if items else ""
+
+
+def _state(run: RunView, lang: Lang) -> str:
+    if run.state == "queued":
+        return say(lang, "run_queued", ahead=run.ahead) if run.ahead else say(lang, "run_next")
+    return say(lang, f"run_{run.state}")
 
 
 def _left(run: RunView, lang: Lang) -> str:
@@ -87,17 +92,6 @@ def _value(name: str, value: float) -> str:
     if name == "cost_usd":
         return f"{value:.4f} USD"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
-
-
-def _worth_fetching(path: Path, folder: Path) -> bool:
-    inside = path.relative_to(folder).parts
-    return (
-        path.is_file()
-        and not path.is_symlink()
-        and inside[0] != "checkpoints"
-        and path.name not in OWN_FILES
-        and not path.name.endswith((".part", ".sqlite", ".sqlite-wal", ".sqlite-shm"))
-    )
 
 
 def _size(path: Path) -> str:
