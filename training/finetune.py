@@ -31,6 +31,7 @@ from mi_arena.jobs.script import STOPPED, WRONG_INPUT, BadInput, first_line
 from training import adapter_output, models
 from training.adapter_output import Outcome
 from training.checkpoints import best, folder_of
+from training.devices import OtherDevice, accelerator, first_process
 from training.finetune_data import Data, prepare
 
 AFTERWARDS = {"merge", "push_to_hub"}
@@ -47,20 +48,6 @@ class Stop:
         if self.asked or not self.training:
             raise KeyboardInterrupt
         self.asked = True
-
-
-class OtherDevice(RunDirectory):
-    """Of a process that isn't the first: it reads checkpoints and writes nothing."""
-
-    def start(self, config: dict[str, Any], total: int) -> None: ...
-    def progress(self, step: int) -> None: ...
-    def metric(self, **values: float | int | str) -> None: ...
-    def log(self, line: str) -> None: ...
-    def end(self, state: str, error: str | None = None) -> None: ...
-
-
-def first_process() -> bool:
-    return os.environ.get("RANK", "0") == "0"
 
 
 def with_adapter(base: transformers.PreTrainedModel, config: FinetuneConfig) -> peft.PeftModel:
@@ -100,21 +87,29 @@ def check_same_run(run_path: Path, config: FinetuneConfig) -> None:
         )
 
 
-def tune(config: FinetuneConfig, run: RunDirectory, stop: Stop) -> Outcome:
-    """Train to the end. Raises ``KeyboardInterrupt`` when it was stopped, having saved."""
-    run.start(config.model_dump(), 0)
+def ready(config: FinetuneConfig, run: RunDirectory) -> tuple[ChatFormat, Data]:
+    """Read and check all that needs no accelerator. Raises ``BadInput`` for what can't be used."""
+    run.prepare(config.model_dump())
     adapter_output.check_output(Path(config.output))
-    if config.quantization == "4bit":
-        models.quantized(torch.bfloat16)  # refused before anything is read
+    models.check_device(config.dtype, config.quantization == "4bit")
     chat = models.load_chat(config.base, config.format, config.revision)
+    shape = models.load_shape(config.base, config.revision)
+    context = models.context_length(shape)
+    if config.max_length > context:
+        raise BadInput(f"max_length: {config.max_length} is more than the base's {context}")
+    with_adapter(shape, config)
     data = prepare(config, chat)
     run.log(f"{asdict(data.counts)}; {len(data.validation)} held out for validation")
+    return chat, data
+
+
+def tune(
+    config: FinetuneConfig, run: RunDirectory, stop: Stop, chat: ChatFormat, data: Data
+) -> Outcome:
+    """Train to the end. Raises ``KeyboardInterrupt`` when it was stopped, having saved."""
     base = models.load_base(
         config.base, getattr(torch, config.dtype), config.revision, config.quantization == "4bit"
     )
-    context = models.context_length(base)
-    if config.max_length > context:
-        raise BadInput(f"max_length: {config.max_length} is more than the base's {context}")
     return _train(config, run, stop, chat, data, with_adapter(base, config))
 
 
@@ -220,10 +215,12 @@ def main(argv: list[str] | None = None, stop: Stop | None = None) -> int:
         config = load_config(options.config)
         check_same_run(run_path, config)
         run = (RunDirectory if first_process() else OtherDevice)(run_path)
-        outcome = tune(config, run, stop or Stop())
-        if not first_process():
-            return 0
-        folder = adapter_output.write(outcome, run)
+        chat, data = ready(config, run)
+        with accelerator(run, config.model_dump()):
+            outcome = tune(config, run, stop or Stop(), chat, data)
+            if not first_process():
+                return 0
+            folder = adapter_output.write(outcome, run)
     except (BadInput, OSError) as error:
         end(run, "failed", first_line(error))
         print(f"training.finetune: {first_line(error)}", file=sys.stderr)

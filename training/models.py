@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -80,12 +81,34 @@ def load_base(
     return (model if four_bit else model.to(device())).eval()
 
 
+def load_shape(base: str, revision: str | None = None) -> PreTrainedModel:
+    """The base without its weights, in no memory: for what can be asked before these are read."""
+    source, local = locate(base)
+    if local and not any(Path(source).glob("*.safetensors")):
+        raise BadInput(f"{base}: no weights in it (*.safetensors)")
+    try:
+        config = AutoConfig.from_pretrained(
+            source, local_files_only=local, revision=None if local else revision
+        )
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{base}: cannot be loaded: {first_line(error)}") from None
+
+
+def check_device(dtype: str, four_bit: bool) -> None:
+    """Raises ``BadInput`` for what the device here can't do."""
+    gpu = torch.cuda.is_available()
+    if dtype == "float16" and not gpu:
+        raise BadInput("dtype: float16 needs a GPU, and none is here; set float32")
+    if four_bit and not gpu:
+        raise BadInput("quantization: 4bit needs a GPU, and none is here; set quantization: none")
+    if four_bit and not is_bitsandbytes_available():
+        raise BadInput("quantization: 4bit needs a package: pip install bitsandbytes")
+
+
 def quantized(dtype: torch.dtype) -> dict[str, Any]:
     """The arguments that load a base in NF4, computing in ``dtype``."""
-    if not torch.cuda.is_available():
-        raise BadInput("quantization: 4bit needs a GPU, and none is here; set quantization: none")
-    if not is_bitsandbytes_available():
-        raise BadInput("quantization: 4bit needs a package: pip install bitsandbytes")
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

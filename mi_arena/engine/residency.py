@@ -5,6 +5,7 @@ Deals in sizes and turns of use; how weights are read is handed in.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ def device_memory() -> int:
         free: int = torch.cuda.mem_get_info()[0]
         return free
     return int(psutil.virtual_memory().available)
+
+
+def free_device_memory() -> None:
+    """Give what nothing refers to any more back to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 @dataclass

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable
-
-import torch
 
 from mi_arena.engine.loading import LoadedPair, bytes_needed, load_pair
 from mi_arena.engine.local import LocalEngine
 from mi_arena.engine.protocol import Engine, EngineError
 from mi_arena.engine.remote import RemoteEngine
-from mi_arena.engine.residency import Residency
+from mi_arena.engine.residency import Residency, free_device_memory
 from mi_arena.engine.zero_gpu import ZeroGpuEngine, zero_gpu_call
 from mi_arena.pairs import Pair
 
@@ -70,10 +67,3 @@ def open_engines(
         except EngineError as error:
             problem(f"pair {pair.id} is left out: {error}")
     return engines
-
-
-def free_device_memory() -> None:
-    """Give cached blocks of an unloaded pair back to the device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -1,0 +1,78 @@
+"""The accelerator and the processes of one fine-tune: whose turn it is, and who writes for all."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mi_arena.engine.residency import free_device_memory
+from mi_arena.jobs.run_directory import STATUS_NAME, RunDirectory
+from mi_arena.jobs.turns import POLL_SECONDS, turn
+
+
+class OtherDevice(RunDirectory):
+    """Of a process that isn't the first: it reads checkpoints and writes nothing."""
+
+    def prepare(self, config: dict[str, Any]) -> None: ...
+    def queue(self, ahead: int) -> None: ...
+    def start(self, config: dict[str, Any], total: int) -> None: ...
+    def progress(self, step: int) -> None: ...
+    def metric(self, **values: float | int | str) -> None: ...
+    def log(self, line: str) -> None: ...
+    def end(self, state: str, error: str | None = None) -> None: ...
+
+
+def first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def accelerator(run: RunDirectory, config: dict[str, Any]) -> Iterator[None]:
+    """The devices for this run alone, among all runs beside it. An interruption leaves the line.
+
+    Of several processes the first one takes the turn for all; the others watch its run directory,
+    since a barrier between them would not wait for hours.
+    """
+    if not first_process():
+        _follow_the_first(run.path)
+        yield
+        return
+
+    def waiting(ahead: int) -> None:
+        run.queue(ahead)
+        told = f"{ahead} ahead" if ahead else "next in line"
+        run.log(f"waits for the accelerator: {told}")
+        print(f"training.finetune: waits for the accelerator: {told}", file=sys.stderr)
+
+    with turn(run.path.resolve().parent, waiting):
+        run.start(config, 0)
+        try:
+            yield
+        finally:
+            free_device_memory()  # whoever comes next needs it before this process is gone
+
+
+def _follow_the_first(run_path: Path) -> None:
+    """Wait until the first process of the same launch runs; without a launch, nothing is left."""
+    launch = os.getppid()
+    while not _runs_under(run_path, launch):
+        if os.getppid() != launch:
+            raise KeyboardInterrupt
+        time.sleep(POLL_SECONDS)
+
+
+def _runs_under(run_path: Path, launch: int) -> bool:
+    """Whether what runs there is a process of this launch, and not one of an earlier start."""
+    try:
+        status = json.loads((run_path / STATUS_NAME).read_text(encoding="utf-8"))
+        return status["state"] == "running" and psutil.Process(status["pid"]).ppid() == launch
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return False
