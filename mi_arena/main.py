@@ -15,9 +15,12 @@ from mi_arena.access.identity import Identities
 from mi_arena.access.keyed import keyed_by
 from mi_arena.access.members import Members
 from mi_arena.battles.arena import Arena, Rules
-from mi_arena.engine.residency import GB, device_memory
+from mi_arena.engine.residency import GB, device_memory, on_gpu
 from mi_arena.engine.revisions import at_commits
-from mi_arena.engine.room import EngineRoom, open_engines
+from mi_arena.engine.room import EngineRoom, on_zero_gpu, open_engines
+from mi_arena.jobs.giving_way import GivingWay
+from mi_arena.jobs.script import BadInput
+from mi_arena.jobs.turns import Line
 from mi_arena.pairs import RegistryError, choose, load_registry
 from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
@@ -35,7 +38,7 @@ def serve(settings: Settings, on_space: bool) -> int:
     try:
         house = open_house(settings)
         keyed = keyed_by(study_secret(settings))
-    except (SettingsError, RegistryError, StoreError) as error:
+    except (SettingsError, RegistryError, StoreError, BadInput) as error:
         print(error, file=sys.stderr)
         return 2
     from mi_arena.ui.pages import build, launch_options
@@ -85,9 +88,12 @@ class House:
     identities: Identities
     workspace: Workspace
     serving: Serving
+    giving_way: GivingWay | None
 
     def close(self) -> None:
         self.arena.close()
+        if self.giving_way:  # after the turns that it might wait for
+            self.giving_way.close()
         self.workspace.close()
 
 
@@ -101,7 +107,11 @@ def open_house(settings: Settings) -> House:
     admin_code = settings.admin_code.get_secret_value() if settings.admin_code else None
     identities = Identities(secret, Members(store, keyed_by(secret), admin_code))
     pairs = [at_commits(pair) for pair in wanted]
-    budget = int(settings.memory_gb * GB) if settings.memory_gb else device_memory()
+    pausing = pauses_for_training(settings)
+    # What a run takes at the moment comes back with its end.
+    training = pausing and bool(Line(settings.runs).numbers())
+    allowed = int(settings.memory_gb * GB) if settings.memory_gb else None
+    budget = allowed or device_memory(whole=training)
     room = EngineRoom(budget, settings.max_battles_at_once, settings.queue_limit)
     engines = open_engines(room, pairs, problems.append)
     problems += [warning for pair in pairs if (warning := other_prompt(pair))]
@@ -116,4 +126,12 @@ def open_house(settings: Settings) -> House:
     usable = {pair.id: pair for pair in pairs if pair.id in engines}
     workspace = Workspace(store, Drafts(Path(settings.data) / DRAFTS_NAME), identities)
     arena = Arena(store, identities, secret, usable, engines, rules)
-    return House(arena, identities, workspace, Serving(arena, room, kept))
+    models = room.residency
+    giving_way = GivingWay(settings.runs, models.pause, models.resume) if pausing else None
+    return House(arena, identities, workspace, Serving(arena, room, kept), giving_way)
+
+
+def pauses_for_training(settings: Settings) -> bool:
+    """Whether the models of this process leave the device while a run trains."""
+    wanted = settings.training_pauses_serving
+    return not on_zero_gpu() and (wanted == "yes" or (wanted == "auto" and on_gpu()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     )
     memory_gb: float | None = Field(
         None, gt=0, description="memory for models in GB; unset takes what the device has"
+    )
+    training_pauses_serving: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="unload models while a run trains: yes, no, or auto, which does on a GPU",
     )
     max_battles_at_once: int = Field(8, ge=1, le=64, description="battles that share one batch")
     queue_limit: int = Field(64, ge=0, description="turns that may wait for a pair")

@@ -29,7 +29,7 @@ from mi_arena.battles.served import what_is_served
 from mi_arena.battles.state import BattleState, Round, replay
 from mi_arena.battles.tokens import Tokens
 from mi_arena.battles.view import BattleView, view_of
-from mi_arena.engine.protocol import ARMS, Busy, Engine, EngineError
+from mi_arena.engine.protocol import ARMS, Away, Busy, Engine, EngineError
 from mi_arena.pairs import Pair
 from mi_arena.records.battle_events import (
     BattleEnded,
@@ -136,6 +136,12 @@ class Arena:
         with self._lock:
             self._served = {k: v for k, v in self._served.items() if k != pair_id}
 
+    @property
+    def away(self) -> bool:
+        """Whether no battle can begin because every pair has made room for a training run."""
+        served = self._served
+        return bool(served) and all(self._is_away(name) for name in served)
+
     def has_consented(self, who: Identity) -> bool:
         return any(
             isinstance(event.payload, ConsentGiven) and event.payload.version == CONSENT_VERSION
@@ -180,7 +186,7 @@ class Arena:
         if not self.has_consented(who):
             raise Refused("no_consent")
         self._not_too_fast(self._starts, who)
-        pair = self._draw.choice(sorted(served_now))
+        here = [name for name in sorted(served_now) if not self._is_away(name)]
         try:
             with self.store.transaction() as transaction:
                 number = transaction.count("battle_started", rater=who.rater)
@@ -189,6 +195,9 @@ class Arena:
                     state = replay(transaction.events(battle=self._tokens.battle(latest)))
                     if state and state.open and not self._over(transaction, state):
                         return latest
+                if not here:
+                    raise Refused("away")
+                pair = self._draw.choice(here)
                 token = self._tokens.nth_battle(who.rater, number + 1)
                 # Every pair's: an epoch that opens for one battle would tell that battle's pair.
                 epochs = {
@@ -255,6 +264,8 @@ class Arena:
         findings = scan(text)
         if findings:
             events += flag(state, number, "client", findings, who.role)
+        elif self._is_away(state.started.pair):
+            raise Refused("away")
         else:
             self._not_too_fast(self._turns, who)
         try:
@@ -420,6 +431,10 @@ class Arena:
 
     # ---- inside
 
+    def _is_away(self, pair: str) -> bool:
+        engine = self._engines.get(pair)
+        return engine is not None and engine.away
+
     def _answer(self, who: Identity, state: BattleState) -> None:
         battle, pair = state.started.battle, self._pairs.get(state.started.pair)
         if pair is None:
@@ -436,6 +451,8 @@ class Arena:
                 )
             except Busy:
                 raise Refused("busy") from None
+            except Away:
+                raise Refused("away") from None
             except EngineError as error:
                 log.error("a turn could not be started: %s", error)
                 raise Refused("no_pair") from None
@@ -462,6 +479,7 @@ class Arena:
             unsaved=live is not None and live.unsaved,
             danger=live.danger if live is not None else None,
             over=over,
+            away=self._is_away(state.started.pair),
             rounds_to_judge=self.rules.rounds_to_judge,
             may_reveal=may_reveal,
             receipt=self._tokens.receipt(token) if state.judgement else None,

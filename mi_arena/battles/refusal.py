@@ -13,6 +13,7 @@ Code = Literal[
     "nothing_readable",
     "too_fast",
     "busy",
+    "away",
     "no_pair",
     "not_open",
     "still_answering",

@@ -61,6 +61,8 @@ class BattleView:
     """The code that withdraws the record; only once there is a judgement."""
     judged_blind: bool
     """Judged, but nothing is revealed before the epoch closes (experts)."""
+    away: bool = False
+    """Nothing can be answered for a while: the models have made room for a training run."""
 
 
 def view_of(
@@ -70,6 +72,7 @@ def view_of(
     unsaved: bool,
     danger: str | None,
     over: bool,
+    away: bool,
     rounds_to_judge: int,
     may_reveal: bool,
     receipt: str | None,
@@ -78,6 +81,7 @@ def view_of(
 
     ``live``: the running turn if there is one. ``danger``: a sign of danger in its replies that is
     not stored yet. ``over``: the epoch is closed, so that nothing more can be said or judged.
+    ``away``: the pair's models are.
     """
     rounds = [
         RoundView(
@@ -123,6 +127,7 @@ def view_of(
         reveal=reveal,
         receipt=receipt,
         judged_blind=judged and reveal is None,
+        away=away,
     )
 
 

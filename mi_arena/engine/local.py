@@ -20,7 +20,7 @@ from mi_arena.decoding import Decoding
 from mi_arena.dialogue import Message
 from mi_arena.engine.batch import Batch, Row
 from mi_arena.engine.loading import LoadedPair
-from mi_arena.engine.protocol import ARMS, Arm, Busy, EngineError, Turn
+from mi_arena.engine.protocol import ARMS, Arm, Away, Busy, EngineError, Turn
 from mi_arena.engine.reply_text import ReplyText
 from mi_arena.engine.residency import Residency
 from mi_arena.engine.seeds import arm_seed
@@ -162,9 +162,15 @@ class LocalEngine:
         self._thread = threading.Thread(target=self._run, name=f"engine-{name}", daemon=True)
         self._thread.start()
 
+    @property
+    def away(self) -> bool:
+        return self._residency.paused
+
     def submit(
         self, messages: Mapping[Arm, Sequence[Message]], decoding: Decoding, seed: int
     ) -> Turn:
+        if self.away:
+            raise Away
         turn = Turn()
         with self._changed:
             if self._closing:

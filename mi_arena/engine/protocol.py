@@ -29,6 +29,15 @@ class Busy(EngineError):
     """The queue is full; nothing was started."""
 
 
+class Away(EngineError):
+    """The models have made room for a training run and come back after it; nothing was started."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the models are away while a training run uses the accelerator; try again after it"
+        )
+
+
 @dataclass
 class ArmReply:
     """One arm's reply as it grows. ``token_seconds`` are times since the turn was submitted."""
@@ -156,10 +165,18 @@ class Turn:
 class Engine(Protocol):
     """What runs the turns of one pair."""
 
+    @property
+    def away(self) -> bool:
+        """Whether its models have made room for a training run."""
+        ...
+
     def submit(
         self, messages: Mapping[Arm, Sequence[Message]], decoding: Decoding, seed: int
     ) -> Turn:
-        """Start a turn; each arm's messages end with the client. Raises ``Busy`` when full."""
+        """Start a turn; each arm's messages end with the client.
+
+        Raises ``Busy`` when full, ``Away`` when its models are.
+        """
         ...
 
     def close(self) -> None:

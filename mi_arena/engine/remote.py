@@ -36,6 +36,9 @@ POLL = 0.02
 class RemoteEngine:
     """The ``Engine`` of a pair whose arms are two models of one server."""
 
+    away = False
+    """What its server does with its memory is its own affair."""
+
     def __init__(
         self,
         base_url: str,

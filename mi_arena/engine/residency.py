@@ -14,24 +14,33 @@ from typing import Generic, TypeVar
 import psutil
 import torch
 
-from mi_arena.engine.protocol import EngineError
+from mi_arena.engine.protocol import Away, EngineError
 
 Loaded = TypeVar("Loaded")
 GB = 1e9
 
 
-def device_memory() -> int:
-    """Bytes that models may take on this machine's device: what is free at the start."""
-    if torch.cuda.is_available():
-        free: int = torch.cuda.mem_get_info()[0]
-        return free
-    return int(psutil.virtual_memory().available)
+def on_gpu() -> bool:
+    """Whether models of this process go to a GPU."""
+    return torch.cuda.is_available()
+
+
+def device_memory(*, whole: bool = False) -> int:
+    """Bytes that models may take on this machine's device: what is free at the start.
+
+    ``whole``: all there is, since what takes it at the start will give it back.
+    """
+    if on_gpu():
+        free, total = torch.cuda.mem_get_info()
+        return int(total if whole else free)
+    memory = psutil.virtual_memory()
+    return int(memory.total if whole else memory.available)
 
 
 def free_device_memory() -> None:
     """Give what nothing refers to any more back to the device."""
     gc.collect()
-    if torch.cuda.is_available():
+    if on_gpu():
         torch.cuda.empty_cache()
 
 
@@ -61,14 +70,18 @@ class Residency(Generic[Loaded]):
         self._clock = 0
         self._line: list[str] = []
         """Pairs that wait for memory, first come first served."""
+        self._paused = False
         self._changed = threading.Condition()
         self._loading = threading.Lock()
 
     def acquire(self, name: str) -> Loaded:
         """The loaded pair, now in use; waits until it fits. Pair with ``release``.
 
-        Raises ``EngineError`` when it could not fit even alone, or can't be loaded.
+        Raises ``EngineError`` when it could not fit even alone, or can't be loaded; ``Away`` while
+        paused, also to those who wait in line then.
         """
+        if self.paused:
+            raise Away
         needed = self.check_fits(name)
         with self._changed:
             # Even a pair that is still loaded stands in line: else a busy pair would starve others.
@@ -76,13 +89,18 @@ class Residency(Generic[Loaded]):
             try:
                 self._changed.wait_for(
                     lambda: (
-                        self._line[0] == name
-                        and (name in self._resident or self._make_room(needed))
+                        self._paused
+                        or (
+                            self._line[0] == name
+                            and (name in self._resident or self._make_room(needed))
+                        )
                     )
                 )
             finally:
                 self._line.remove(name)
                 self._changed.notify_all()
+            if self._paused:
+                raise Away
             if (here := self._resident.get(name)) is not None:
                 return self._use(here)
             self._reserved += needed
@@ -116,19 +134,46 @@ class Residency(Generic[Loaded]):
             self._resident[name].users -= 1
             self._changed.notify_all()
 
+    def pause(self) -> None:
+        """Refuse whoever asks from now on, wait for those who use a pair, then unload all.
+
+        A pair that is being loaded counts as used: who asked for it still gets it, once.
+        """
+        with self._changed:
+            self._paused = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._paused or not self._in_use())
+            if self._paused:
+                self._resident.clear()
+                self._unload()
+
+    def resume(self) -> None:
+        """Pairs may be asked for again; each is loaded when it is."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
+
+    @property
+    def paused(self) -> bool:
+        with self._changed:
+            return self._paused
+
     def holds(self, name: str) -> bool:
         with self._changed:
             return name in self._resident
 
     def wanted(self) -> bool:
-        """Whether another pair waits for memory; who holds some should soon let go."""
+        """Whether the memory is wanted for something else; who holds some should soon let go."""
         with self._changed:
-            return bool(self._line)
+            return self._paused or bool(self._line)
 
     def names(self) -> list[str]:
         """The pairs in memory, least recently used first."""
         with self._changed:
             return sorted(self._resident, key=lambda name: self._resident[name].last_used)
+
+    def _in_use(self) -> bool:
+        return self._reserved > 0 or any(here.users for here in self._resident.values())
 
     def _use(self, here: _Resident[Loaded]) -> Loaded:
         self._clock += 1

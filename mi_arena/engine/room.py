@@ -48,7 +48,7 @@ class EngineRoom:
         # A repo's size is known once it is here; a folder's at once.
         if pair.base.path is not None:
             self.residency.check_fits(place)
-        if os.environ.get("SPACES_ZERO_GPU"):
+        if on_zero_gpu():
             return ZeroGpuEngine(pair.id, zero_gpu_call(pair), self._at_once, self._queue_limit)
         if load:
             self.residency.acquire(place)
@@ -67,3 +67,8 @@ def open_engines(
         except EngineError as error:
             problem(f"pair {pair.id} is left out: {error}")
     return engines
+
+
+def on_zero_gpu() -> bool:
+    """Whether this is a Space whose GPU exists only inside single calls."""
+    return bool(os.environ.get("SPACES_ZERO_GPU"))

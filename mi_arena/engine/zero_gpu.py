@@ -73,6 +73,9 @@ class ZeroGpuEngine:
     is loaded when the app starts, because the fork must find it in memory.
     """
 
+    away = False
+    """It never gives its memory up: no fine-tune runs on ZeroGPU."""
+
     def __init__(
         self,
         name: str,

@@ -227,7 +227,11 @@ class BattlePage:
         updates = self.paint(started, request) | {self.problem: problem}
         if emptied:
             updates[self.text] = updates[self.text] | {"value": ""}
-        elif findings := scan(text[:LOOKED_AT]):
+            return updates
+        if not started.battle:
+            for chosen in (self.topic, self.starter):  # like what was written, they stand
+                updates.pop(chosen, None)
+        if findings := scan(text[:LOOKED_AT]):
             # Help comes first, whatever kept the words from being stored.
             updates[self.crisis] = self._help(findings[0].category, session.lang, request)
         return updates
@@ -417,6 +421,8 @@ class BattlePage:
         return sentences(lang, hint, say(lang, "write_chinese")) if self.chinese_only else hint
 
     def _status(self, view: BattleView | None, lang: Lang) -> str:
+        if view is None:
+            return note_html(say(lang, "away") if self.arena.away else "", "plain")
         return note_html(status_text(view, self.arena.rules.rounds_to_judge, lang), "plain")
 
     def _crisis(self, view: BattleView | None, lang: Lang, request: gr.Request | None) -> str:

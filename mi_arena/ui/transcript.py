@@ -24,6 +24,14 @@ def status_text(view: BattleView | None, rounds_to_judge: int, lang: Lang) -> st
         return say(lang, "queued", place=view.waiting.place)
     if view.waiting is not None and view.waiting.loading:
         return say(lang, "loading")
+    if view.away and view.phase == "interrupted":
+        return say(lang, "away_interrupted")
+    words = _phase_text(view, rounds_to_judge, lang)
+    away = say(lang, "away") if view.away and view.phase == "open" else ""
+    return sentences(lang, *filter(None, (words, away)))
+
+
+def _phase_text(view: BattleView, rounds_to_judge: int, lang: Lang) -> str:
     match view.phase:
         case "answering":
             return say(lang, "answering")
