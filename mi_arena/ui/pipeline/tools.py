@@ -9,6 +9,7 @@ from mi_arena.access.keyed import Keyed
 from mi_arena.jobs.data_steps import DATA_STEPS
 from mi_arena.jobs.inputs import Inputs
 from mi_arena.jobs.launching import Launcher
+from mi_arena.jobs.scripts import NEEDED_SECRETS
 from mi_arena.serving import Serving
 from mi_arena.settings import ROOT
 from mi_arena.ui.pipeline.downloads import Downloads
@@ -29,5 +30,5 @@ class PipelineTools:
 def pipeline_tools(runs: Path, keyed: Keyed, serving: Serving, has_key: bool) -> PipelineTools:
     """``runs`` is the folder of all runs and uploads; it need not be there yet."""
     inputs = Inputs(runs)
-    launcher = Launcher(runs, {step.module for step in DATA_STEPS}, ROOT)
+    launcher = Launcher(runs, {step.module for step in DATA_STEPS}, ROOT, NEEDED_SECRETS)
     return PipelineTools(launcher, inputs, Downloads(inputs, keyed), serving, has_key)
