@@ -35,3 +35,11 @@ def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> No
     process.kill()
     process.communicate()
     assert process.returncode == -9
+
+
+def until(true: Callable[[], object], seconds: float = 60, told: Callable[[], str] = str) -> None:
+    """Wait for what another process or thread does; ``told`` says how far it came, if it didn't."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"it never came about: {told()}"
+        time.sleep(0.005)

@@ -51,6 +51,13 @@ def open_arena(folder: Path, pairs: list[Pair], rules: Rules | None = None) -> A
     )
 
 
+def models_of(arena: Arena) -> Residency[LoadedPair]:
+    """What holds the models of such an arena."""
+    engine, *_ = arena._engines.values()
+    assert isinstance(engine, LocalEngine)
+    return engine._residency
+
+
 @pytest.fixture
 def arena(tmp_path: Path, tiny_pair: Pair) -> Iterator[Arena]:
     opened = open_arena(tmp_path, [tiny_pair])

@@ -13,7 +13,7 @@ from mi_arena.decoding import Decoding
 from mi_arena.dialogue import Message
 from mi_arena.engine.loading import LoadedPair, bytes_needed, load_pair
 from mi_arena.engine.local import LocalEngine
-from mi_arena.engine.protocol import ARMS, Busy, EngineError, Turn
+from mi_arena.engine.protocol import ARMS, Away, Busy, EngineError, Turn
 from mi_arena.engine.residency import GB, Residency
 from mi_arena.engine.zero_gpu import ZeroGpuEngine, run_alone
 from mi_arena.pairs import Pair
@@ -202,6 +202,31 @@ def test_a_busy_pair_lets_another_have_its_turn(pair_folders: tuple[Path, Path])
         waiting.close()
         for hammer in hammers:
             hammer.join()
+
+
+def test_pausing_lets_turns_end_refuses_the_rest_and_unloads(tiny_pair: Pair) -> None:
+    residency = residency_of(tiny_pair)
+    engine = LocalEngine("tiny", residency, at_once=1)
+    try:
+        expected = texts(engine.submit(said("半夜老醒"), GREEDY, seed=0))
+        longer = GREEDY.model_copy(update={"max_new_tokens": 100})
+        answering = engine.submit(said("我想戒烟"), longer, seed=1)
+        waiting = engine.submit(said("嗯"), GREEDY, seed=0)
+        next(s for s in answering.follow() if any(s.text.values()))
+        pausing = threading.Thread(target=residency.pause)
+        pausing.start()
+        assert waiting.wait(WAIT) and waiting.error is not None and "away" in waiting.error
+        pausing.join(WAIT)
+        assert not pausing.is_alive() and residency.names() == []
+        assert answering.done and answering.error is None
+        assert {reply.end for reply in answering.replies.values()} <= {"stop", "length"}
+        assert engine.away
+        with pytest.raises(Away):
+            engine.submit(said("嗯"), GREEDY, seed=0)
+        residency.resume()
+        assert texts(engine.submit(said("半夜老醒"), GREEDY, seed=0)) == expected
+    finally:
+        engine.close()
 
 
 def test_a_pair_that_can_never_fit_says_what_to_do(tiny_pair: Pair) -> None:

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from mi_arena.jobs.launching import JobError, Launcher
 from mi_arena.jobs.run_directory import RunDirectory
 from mi_arena.jobs.viewing import RunView, all_runs, log_tail, metrics
 from mi_arena.settings import ROOT
+from tests.processes import until
 
 SCRIPT = """
 import os, signal, sys, time
@@ -43,14 +43,6 @@ for step in range(1, 4):
         time.sleep(0.01)
 run.end("done")
 """
-
-
-def until(true: Callable[[], object], seconds: float = 30) -> None:
-    """Wait for something that another process does."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.01)
 
 
 @pytest.fixture
