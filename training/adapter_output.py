@@ -85,7 +85,7 @@ def training_record(outcome: Outcome) -> dict[str, Any]:
     return {
         "config": shown,
         "base_commit": outcome.base_commit,
-        "system_prompt": None,
+        "system_prompt": config.system_prompt,
         "data": {
             "manifest_sha256": data.manifest_sha256,
             "manifest": "sha256 over the used dialogues' canonical JSON, sorted, one a line",

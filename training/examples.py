@@ -58,10 +58,24 @@ def cut_at_round(
     return None, len(ends)
 
 
+def with_prompt(messages: Sequence[Message], system_prompt: str | None) -> list[Message]:
+    """The messages under this system prompt, if one is given."""
+    if system_prompt is None:
+        return list(messages)
+    said = [message for message in messages if message.role != "system"]
+    return [Message(role="system", content=system_prompt), *said]
+
+
 def build_examples(
-    dialogues: Iterable[Dialogue], chat: ChatFormat, max_length: int, only_quality: str | None
+    dialogues: Iterable[Dialogue],
+    chat: ChatFormat,
+    max_length: int,
+    only_quality: str | None,
+    system_prompt: str | None = None,
 ) -> ExampleSet:
     """Examples of at most ``max_length`` ids, loss on counsellor turns only.
+
+    A system prompt stands before every dialogue, in place of one that it brings.
 
     Left out and counted: dialogues marked ``meta.split = test``; those whose ``quality`` is set
     and is not ``only_quality`` (when that is given); those without a counsellor turn.
@@ -78,7 +92,8 @@ def build_examples(
         elif not any(message.role == "counselor" for message in dialogue.messages):
             counts.left_out_no_counselor_turn += 1
         else:
-            example, lost = cut_at_round(dialogue.messages, chat, max_length)
+            messages = with_prompt(dialogue.messages, system_prompt)
+            example, lost = cut_at_round(messages, chat, max_length)
             if example is None:
                 counts.left_out_too_long += 1
                 continue

@@ -74,7 +74,9 @@ def _words(messages: Sequence[object]) -> str:
 def _read(key: str, files: Sequence[str], config: FinetuneConfig, chat: ChatFormat) -> ExampleSet:
     try:
         dialogues = chain.from_iterable(read_dialogues(file) for file in files)
-        return build_examples(dialogues, chat, config.max_length, config.only_quality)
+        return build_examples(
+            dialogues, chat, config.max_length, config.only_quality, config.system_prompt
+        )
     except FileNotFoundError as error:
         raise BadInput(f"{key}: {error.filename}: no such file") from None
     except (BadLine, OSError, UnicodeDecodeError) as error:

@@ -46,9 +46,12 @@ def registry_text(
         "context": min(context, known.context if known else LONGEST_CONTEXT),
         "licence": licence_of(config.base) or UNKNOWN,
     }
+    if config.system_prompt:
+        entry["system_prompt"] = config.system_prompt
     if known:
         entry["decoding"] = known.decoding.model_dump()
         entry["links"] = [str(link) for link in known.links]
+        entry["chinese_only"] = known.chinese_only
     else:
         entry["decoding"] = {"max_new_tokens": max(1, min(256, entry["context"] // 2))}
     Registry.model_validate({"pairs": [entry]})

@@ -31,6 +31,7 @@ from training import checkpoints
 from training.batches import GroupedBatches, Padding
 from training.checkpoints import Evaluation, Progress
 from training.cpu_head import score_learnt_positions
+from training.examples import with_prompt
 from training.finetune_data import Data
 
 METRIC_STEPS = 5
@@ -265,7 +266,8 @@ class CounsellorTrainer(SFTTrainer):
             pad_token_id=self.chat.pad_id,
         )
         for prompt in self.config.sample_prompts:
-            ids = self.chat.prompt_ids([Message(role="client", content=prompt)])
+            said = with_prompt([Message(role="client", content=prompt)], self.config.system_prompt)
+            ids = self.chat.prompt_ids(said)
             ids = ids[: context - self.config.sample_tokens]
             tensor = torch.tensor([ids], device=self.accelerator.device)
             made = self.model.generate(

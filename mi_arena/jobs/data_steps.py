@@ -31,14 +31,14 @@ def shared_answers(folder: Path) -> str:
 
 READ = Step(
     "read",
-    "training.corpora",
-    (
+    module="training.corpora",
+    fields=(
         Field("kind", "choice", choices=KINDS, required=True),
         Field("path", "file", endings=CORPUS_ENDINGS, required=True),
         Field("no_clean", "check", "--no-clean"),
         Field("near_duplicates", "check", "--near-duplicates"),
     ),
-    lambda folder: [
+    outputs=lambda folder: [
         f"--out={folder / 'dialogues.jsonl'}",
         f"--report={folder / 'report.json'}",
         f"--run={folder}",
@@ -48,8 +48,8 @@ READ = Step(
 
 RATE = Step(
     "rate",
-    "training.rate",
-    (
+    module="training.rate",
+    fields=(
         Field("corpora", "files", endings=DIALOGUE_ENDINGS, required=True),
         Field("sample", "whole", "--sample", default=50, low=1),
         Field("no_judge", "check", "--no-judge"),
@@ -59,13 +59,13 @@ RATE = Step(
         Field("reason", "text", "--reason", more=True),
         Field("seed", "whole", "--seed", default=0, low=0, more=True),
     ),
-    lambda folder: [f"--out={folder}", shared_answers(folder)],
+    outputs=lambda folder: [f"--out={folder}", shared_answers(folder)],
 )
 
 REWRITE = Step(
     "rewrite",
-    "training.transcribe",
-    (
+    module="training.transcribe",
+    fields=(
         Field("dialogues", "file", endings=DIALOGUE_ENDINGS, required=True),
         *MODEL,
         Field("limit", "whole", "--limit", low=1),
@@ -73,13 +73,13 @@ REWRITE = Step(
         Field("attempts", "whole", "--attempts", low=1, more=True),
         Field("keep_client", "check", "--keep-client=all", more=True),
     ),
-    lambda folder: [f"--out={folder / 'mi.jsonl'}", f"--run={folder}", shared_answers(folder)],
+    outputs=lambda folder: [f"--out={folder / 'mi.jsonl'}", f"--run={folder}", shared_answers(folder)],
 )
 
 SPLIT = Step(
     "split",
-    "training.split",
-    (
+    module="training.split",
+    fields=(
         Field("dialogues", "files", endings=DIALOGUE_ENDINGS, required=True),
         Field("train", "whole", "--train", default=2000, low=1),
         Field("test", "whole", "--test", default=40, low=1),
@@ -88,7 +88,7 @@ SPLIT = Step(
         Field("no_near", "check", "--no-near", more=True),
         Field("seed", "whole", "--seed", default=0, low=0, more=True),
     ),
-    lambda folder: [f"--out={folder / 'split'}", f"--run={folder}"],
+    outputs=lambda folder: [f"--out={folder / 'split'}", f"--run={folder}"],
 )
 
 DATA_STEPS = (READ, RATE, REWRITE, SPLIT)

@@ -47,6 +47,12 @@ class FinetuneConfig(BaseModel):
         description="Folder for the finished adapter; an older one there is replaced. Required.",
     )
     format: str = Field(default="demo", description="Chat format: " + ", ".join(sorted(FORMATS)))
+    system_prompt: str | None = Field(
+        default=None,
+        min_length=1,
+        description="System prompt before every dialogue, in training and, by the pair's entry, in "
+        "the arena; null uses none.",
+    )
     validation: float = Field(
         default=0.1,
         ge=0,
@@ -200,16 +206,21 @@ def load_config(path: Path) -> FinetuneConfig:
     try:
         return FinetuneConfig.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else "?"
-        if first["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(key, FinetuneConfig.model_fields, n=1)
-            hint = f"did you mean {close[0]}?" if close else "see --help for the known keys"
-            raise BadInput(f"{path}: {key}: unknown key; {hint}") from None
-        if first["type"] == "missing":
-            raise BadInput(f"{path}: {key}: missing; this key is required") from None
-        reason = first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"{path}: {key}: {reason} (got {first['input']!r})") from None
+        key, reason = problem_in(error)
+        raise BadInput(f"{path}: {key}: {reason}") from None
+
+
+def problem_in(error: ValidationError) -> tuple[str, str]:
+    """The first key that can't be taken, and why, in half a line."""
+    first = error.errors()[0]
+    key = str(first["loc"][0]) if first["loc"] else "?"
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(key, FinetuneConfig.model_fields, n=1)
+        hint = f"did you mean {close[0]}?" if close else "see --help for the known keys"
+        return key, f"unknown key; {hint}"
+    if first["type"] == "missing":
+        return key, "missing; this key is required"
+    return key, f"{first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"
 
 
 def yaml_word(value: object) -> str:

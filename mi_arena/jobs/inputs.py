@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 UPLOADS = "uploads"
@@ -30,6 +31,8 @@ class Inputs:
     """Names are relative to ``root``, with forward slashes; nothing outside of it can be named."""
 
     root: Path
+    built_in: Mapping[str, Path] = field(default_factory=dict)
+    """Files that come with the project, under names that no file below the root has."""
 
     def names(self, endings: tuple[str, ...]) -> list[str]:
         """Files with one of these endings, those changed last first."""
@@ -41,10 +44,13 @@ class Inputs:
                 papers = path.name.endswith(RUN_PAPERS) and path.parent.name != UPLOADS
                 if asked and not papers and (path.name not in INSIDE_RUNS or path.name in endings):
                     found.append((path.stat().st_mtime, path.relative_to(self.root).as_posix()))
-        return [name for _, name in sorted(found, reverse=True)]
+        built_in = [name for name in self.built_in if name.endswith(endings)]
+        return [*(name for _, name in sorted(found, reverse=True)), *built_in]
 
     def path(self, name: str) -> Path:
         """The file of a name. Raises ``NoSuchFile``."""
+        if name in self.built_in:
+            return self.built_in[name]
         root = self.root.resolve()
         path = (root / name).resolve()
         if not path.is_relative_to(root) or not path.is_file():

@@ -14,15 +14,26 @@ from typing import Literal
 
 from mi_arena.jobs.inputs import Inputs, NoSuchFile
 
-Kind = Literal["file", "files", "choice", "whole", "number", "text", "check"]
+Kind = Literal[
+    "file", "files", "choice", "suggested", "whole", "number", "text", "lines", "check"
+]
+"""``suggested`` is a text with proposals; ``lines`` a text of many."""
 
 
 class FormError(ValueError):
-    """A field that can't be taken; ``code`` says why, for the page's words."""
+    """A field that can't be taken; ``code`` says why, for the page's words.
 
-    def __init__(self, field: str, code: Literal["missing", "no_file", "bad_number", "bad_choice"]):
-        super().__init__(f"{field}: {code}")
-        self.field, self.code = field, code
+    ``refused`` is a script's own rule, and ``reason`` its words.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        code: Literal["missing", "no_file", "bad_number", "bad_choice", "refused"],
+        reason: str = "",
+    ):
+        super().__init__(f"{field}: {code} {reason}".rstrip())
+        self.field, self.code, self.reason = field, code, reason
 
 
 @dataclass(frozen=True)
@@ -43,12 +54,18 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A script, the fields of its form, and where in the run's folder its output goes."""
+class Form:
+    """Fields under one heading."""
 
     id: str
-    module: str
     fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class Step(Form):
+    """A script, the fields of its form, and where in the run's folder its output goes."""
+
+    module: str
     outputs: Callable[[Path], Sequence[str]]
     """Options that name the run's own folder."""
     first: tuple[str, ...] = ()
@@ -90,11 +107,17 @@ def _words(field: Field, value: object, inputs: Inputs) -> list[str]:
             return [str(value)]
         case "whole" | "number":
             return [_number(field, value)]
-        case "text":
+        case "text" | "suggested" | "lines":
             return [" ".join(str(value).split())] if str(value).strip() else []
 
 
 def _number(field: Field, value: object) -> str:
+    number = number_in(field, value)
+    return str(number) if isinstance(number, int) else repr(number)
+
+
+def number_in(field: Field, value: object) -> int | float:
+    """What was entered as a number of the field's kind. Raises ``FormError``."""
     try:
         number = float(str(value))
     except ValueError:
@@ -102,4 +125,4 @@ def _number(field: Field, value: object) -> str:
     whole = field.kind == "whole"
     if not math.isfinite(number) or number < field.low or (whole and number != int(number)):
         raise FormError(field.name, "bad_number")
-    return str(int(number)) if whole else repr(number)
+    return int(number) if whole else number

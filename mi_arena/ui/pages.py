@@ -14,6 +14,7 @@ from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
 from mi_arena.ui.pipeline.data_page import DataPage
 from mi_arena.ui.pipeline.tools import PipelineTools
+from mi_arena.ui.pipeline.train_page import TrainPage
 from mi_arena.ui.results_page import ResultsPage
 from mi_arena.ui.session import STORAGE_KEY, Session
 from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
@@ -51,6 +52,8 @@ def build(
                 )
             with gr.Tab("数据", id="data", visible=False) as data_tab:
                 data = DataPage(tools, workspace, identities, browser)
+            with gr.Tab("训练", id="train", visible=False) as train_tab:
+                train = TrainPage(tools, identities, browser)
             with gr.Tab("结果", id="results") as results_tab:
                 results = ResultsPage(arena.store, arena.known_pairs, minimum_n, browser)
             with gr.Tab("撤回", id="withdraw") as withdraw_tab:
@@ -62,12 +65,12 @@ def build(
                     identities,
                     browser,
                     lambda session, request: members_part(session) | battle.paint(session, request),
-                    [workspace_tab, data_tab, desk.component, *battle.outputs()],
+                    [workspace_tab, data_tab, train_tab, desk.component, *battle.outputs()],
                 )
 
         tabs = {
             battle_tab: "tab_battle", workspace_tab: "tab_workspace", data_tab: "tab_data",
-            results_tab: "tab_results", withdraw_tab: "tab_withdraw", about_tab: "tab_about",
+            train_tab: "tab_train", results_tab: "tab_results", withdraw_tab: "tab_withdraw", about_tab: "tab_about",
         }  # fmt: skip
 
         def members_part(session: Session) -> dict[Any, Any]:
@@ -76,6 +79,7 @@ def build(
             member, admin = who.member is not None, who.role == "admin"
             return {
                 data_tab: gr.update(visible=admin, label=say(session.lang, "tab_data")),
+                train_tab: gr.update(visible=admin, label=say(session.lang, "tab_train")),
                 workspace_tab: gr.update(visible=member, label=say(session.lang, "tab_workspace")),
                 desk.component: desk.painted(session, shown=member),
             }
@@ -93,6 +97,7 @@ def build(
                 **members_part(session),
                 **battle.words(session),
                 **data.words(session),
+                **train.words(session),
                 **results.words(session),
                 **withdraw.words(session),
                 **expert.words(session),
@@ -121,6 +126,7 @@ def build(
                     desk.component,
                     *battle.outputs(),
                     *data.outputs(),
+                    *train.outputs(),
                     *results.outputs(),
                     *withdraw.outputs(),
                     *expert.outputs(),
@@ -130,6 +136,7 @@ def build(
         # Results are looked at after a judgement as a rule: never show those of a minute ago.
         results_tab.select(**results.refreshed)
         data_tab.select(**data.opened)
+        train_tab.select(**train.opened)
         loaded = app.load(on_load, [browser], everything, **AT_ONCE).then(**battle.follow)
         battle.following.append(loaded)
         switch.click(

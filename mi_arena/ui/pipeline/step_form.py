@@ -8,19 +8,19 @@ from typing import Any
 import gradio as gr
 
 from mi_arena.jobs.inputs import Inputs
-from mi_arena.jobs.steps import Field, Step
+from mi_arena.jobs.steps import Field, Form
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import Lang, all_texts, say
 
 
 class StepForm:
-    """Made inside a ``gr.Blocks`` context; the page connects ``begin``."""
+    """Made inside a ``gr.Blocks`` context; the page connects ``begin``, or has its own button."""
 
-    def __init__(self, step: Step, inputs: Inputs):
+    def __init__(self, step: Form, inputs: Inputs, *, unfolded: bool = False, button: bool = True):
         self.step, self._inputs = step, inputs
         first = [field for field in step.fields if not field.more]
         rest = [field for field in step.fields if field.more]
-        with gr.Accordion(step.id, open=False, elem_id=f"step-{step.id}") as self.frame:
+        with gr.Accordion(step.id, open=unfolded, elem_id=f"step-{step.id}") as self.frame:
             self.lead = gr.Markdown()
             made = self._rows(first)
             if rest:
@@ -28,7 +28,9 @@ class StepForm:
                     made |= self._rows(rest)
             else:
                 self.more = None
-            self.begin = gr.Button(variant="primary", elem_id=f"begin-{step.id}")
+            self.begin = (
+                gr.Button(variant="primary", elem_id=f"begin-{step.id}") if button else None
+            )
         self.components = {field.name: made[field.name] for field in step.fields}
 
     def values(self, given: Sequence[object]) -> dict[str, object]:
@@ -40,15 +42,17 @@ class StepForm:
 
     def outputs(self) -> list[Any]:
         frames = [self.frame, self.more] if self.more else [self.frame]
-        return [*frames, self.lead, self.begin, *self.components.values()]
+        buttons = [self.begin] if self.begin else []
+        return [*frames, self.lead, *buttons, *self.components.values()]
 
     def words(self, session: Session) -> dict[Any, Any]:
         lang = session.lang
         words: dict[Any, Any] = {
             self.frame: gr.update(label=say(lang, f"step_{self.step.id}")),
             self.lead: say(lang, f"step_{self.step.id}_lead"),
-            self.begin: gr.update(value=say(lang, f"step_{self.step.id}_begin")),
         }
+        if self.begin:
+            words[self.begin] = gr.update(value=say(lang, f"step_{self.step.id}_begin"))
         if self.more:
             words[self.more] = gr.update(label=say(lang, "step_more"))
         for field in self.step.fields:
@@ -72,7 +76,7 @@ class StepForm:
     def _rows(self, fields: Sequence[Field]) -> dict[str, Any]:
         """Files take a line of their own; the short fields stand beside each other."""
         made: dict[str, Any] = {}
-        long = [field for field in fields if field.kind in ("file", "files")]
+        long = [field for field in fields if field.kind in ("file", "files", "suggested")]
         short = [field for field in fields if field not in long]
         for field in long:
             made[field.name] = self._component(field)
@@ -88,12 +92,18 @@ class StepForm:
             case "file" | "files":
                 return gr.Dropdown([], value=None, multiselect=field.kind == "files", elem_id=name)
             case "choice":
-                return gr.Dropdown(list(field.choices), value=field.default, elem_id=name)
+                return gr.Dropdown(
+                    list(field.choices), value=field.default, elem_id=name, min_width=150
+                )
+            case "suggested":
+                return gr.Dropdown([], value=None, allow_custom_value=True, elem_id=name)
             case "whole" | "number":
                 # Not gr.Number: an empty one sends 0, and empty means the script's own default.
                 value = "" if field.default is None else str(field.default)
                 return gr.Textbox(value, max_length=20, elem_id=name, min_width=150)
             case "check":
                 return gr.Checkbox(value=bool(field.default), elem_id=name, min_width=150)
+            case "lines":
+                return gr.Textbox(lines=3, max_length=4_000, elem_id=name, min_width=320)
             case "text":
-                return gr.Textbox(max_length=500, elem_id=name, min_width=200)
+                return gr.Textbox(max_length=2_000, elem_id=name, min_width=200)

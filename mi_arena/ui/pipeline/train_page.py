@@ -1,0 +1,316 @@
+"""The Train tab: a recipe and what is changed in it, checks, a run that is watched, the arena."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mi_arena.access.identity import Identities
+from mi_arena.jobs.finetune_check import CannotStart, check
+from mi_arena.jobs.finetune_form import (
+    ADAPTER,
+    CONFIG_NAME,
+    FORM,
+    MODULE,
+    ON_HUB,
+    Recipe,
+    config_of,
+    config_text,
+    form_values,
+    recipe_of,
+    recipes,
+)
+from mi_arena.jobs.places import HERE, Gpus, Place
+from mi_arena.jobs.run_directory import write_atomically
+from mi_arena.jobs.steps import FormError
+from mi_arena.jobs.viewing import RunView
+from mi_arena.pairs import Pair
+from mi_arena.settings import ROOT
+from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.check_html import check_html
+from mi_arena.ui.pipeline.comparison_part import ComparisonPart
+from mi_arena.ui.pipeline.place_fields import PlaceFields
+from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
+from mi_arena.ui.pipeline.step_form import StepForm
+from mi_arena.ui.pipeline.tools import PipelineTools
+from mi_arena.ui.pipeline.training_html import read_config, training_html
+from mi_arena.ui.pipeline.training_part import TrainingPart
+from mi_arena.ui.session import Session
+from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.transcript import note_html
+
+SCRIPTS = frozenset({MODULE, ON_HUB})
+DEFAULT_RECIPE = "demo"
+UNNAMED = "RUN"
+"""Stands in the shown command for the folder that a start will make."""
+
+
+class TrainPage:
+    """Made inside a ``gr.Blocks`` context; for admins, and every handler asks."""
+
+    def __init__(
+        self, tools: PipelineTools, identities: Identities, browser: gr.BrowserState
+    ):
+        self._launcher, self._inputs, self._bases = tools.launcher, tools.inputs, tools.bases
+        self._recipes = recipes()
+        self.heading = gr.Markdown()
+        self.note = gr.HTML(elem_id="train-note")
+        admins = Admins(identities, self.note)
+        with gr.Row():
+            self.recipe = gr.Dropdown(
+                list(self._recipes), value=None, elem_id="train-recipe", filterable=False
+            )
+            self.name = gr.Textbox(max_length=40, elem_id="train-name")
+        self.form = StepForm(FORM, tools.inputs, unfolded=True, button=False)
+        with self.form.frame:
+            self.place = PlaceFields()
+            with gr.Row():
+                self.check = gr.Button(elem_id="train-check")
+                self.begin = gr.Button(variant="primary", elem_id="train-begin")
+            self.checked = gr.HTML(elem_id="train-checked")
+            self.command = gr.Code(
+                language="shell", interactive=False, elem_id="train-command", lines=1,
+                show_label=True, wrap_lines=True,
+            )  # fmt: skip
+            self.yaml = gr.Code(
+                language="yaml", interactive=False, elem_id="train-yaml", lines=3, max_lines=30
+            )
+        self.part = TrainingPart(tools.launcher, tools.serving)
+        self.comparison = ComparisonPart(tools.launcher, SCRIPTS)
+        self.runs = RunsPanel(
+            "train",
+            tools.launcher,
+            SCRIPTS,
+            tools.downloads,
+            self._result,
+            self._choices,
+            [*self.form.choices(), self.comparison.chosen],
+            admins,
+            browser,
+            self.part,
+        )
+        self.comparison.make()
+        self._connect(admins, browser)
+
+    def _connect(self, admins: Admins, browser: gr.BrowserState) -> None:
+        quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
+        hidden = quiet | {"show_progress": "hidden"}
+        fields = [browser, self.recipe, self.name, *self.place.inputs(), *self.form.inputs()]
+        preview = [self.command, self.yaml]
+        chosen = self.runs.parts.chosen
+        filled = [*self.form.inputs(), self.recipe, *preview, self.note]
+        self.recipe.input(admins.only(self.on_recipe), [browser, self.recipe], filled, **quiet)
+        base = self.form.components["base"]
+        base.input(
+            admins.only(self.on_base), [browser, base], [*self.form.inputs(), self.note], **hidden
+        )
+        changes = [c.change for c in (self.name, *self.place.inputs(), *self.form.inputs())]
+        gr.on(
+            changes,
+            admins.only(self.on_preview),
+            fields,
+            [*preview, self.note],
+            trigger_mode="always_last",
+            **hidden,
+        )
+        self.check.click(
+            admins.only(self.on_check),
+            fields,
+            [self.checked, *preview, self.note],
+            **(quiet | {"show_progress": "full", "show_progress_on": [self.checked]}),
+        )
+        self.begin.click(
+            admins.only(self.on_begin),
+            fields,
+            [self.note, self.checked, *self._changed_outputs(), *self.runs.outputs()],
+            **quiet,
+        )
+        part = self.part.parts
+        part.clone.click(admins.only(self.on_clone), [browser, chosen], filled, **quiet)
+        for button, action in ((part.serve, self.part.serve), (part.unserve, self.part.unserve)):
+            button.click(
+                admins.only(self._told(action)),
+                [browser, chosen],
+                [self.note, *self.runs.outputs()],
+                **(quiet | {"show_progress": "full", "show_progress_on": [self.note]}),
+            )
+        self.comparison.chosen.change(
+            admins.only(self.comparison.compare),
+            [browser, self.comparison.chosen],
+            [*self.comparison.outputs(), self.note],
+            **quiet,
+        )
+        self.opened: dict[str, Any] = {
+            "fn": admins.only(self.on_open),
+            "inputs": [browser, chosen, self.recipe],
+            "outputs": [
+                *dict.fromkeys([*filled, *self._changed_outputs(), *self.runs.outputs()])
+            ],
+            **quiet,
+        }
+
+    def outputs(self) -> list[Any]:
+        return [
+            self.heading, self.recipe, self.name, self.check, self.begin, self.command, self.yaml,
+            *self.form.outputs(), *self.place.outputs(), *self.runs.outputs(),
+            *self.comparison.outputs(),
+        ]  # fmt: skip
+
+    def words(self, session: Session) -> Updates:
+        """Labels alone: what is behind them is painted when an admin opens the tab."""
+        lang = session.lang
+        return {
+            self.heading: f"## {say(lang, 'train_title')}\n{say(lang, 'train_lead')}",
+            self.recipe: gr.update(
+                label=say(lang, "train_recipe"), info=say(lang, "train_recipe_info")
+            ),
+            self.name: gr.update(label=say(lang, "train_name"), info=say(lang, "train_name_info")),
+            self.check: gr.update(value=say(lang, "train_check")),
+            self.begin: gr.update(value=say(lang, "train_begin")),
+            self.command: gr.update(label=say(lang, "train_command")),
+            self.yaml: gr.update(label=say(lang, "train_yaml")),
+            **self.form.words(session),
+            **self.place.words(session),
+            **self.runs.words(session),
+            **self.comparison.words(session),
+        }
+
+    # ---- actions of an admin
+
+    def on_open(self, session: Session, chosen: object, recipe: object) -> Updates:
+        first: Updates = {}
+        if not recipe:
+            first = self._fill(session, self._recipes[DEFAULT_RECIPE])
+        return {self.note: "", **self._choices(), **first, **self.runs.look(session, chosen)}
+
+    def on_recipe(self, session: Session, recipe: object) -> Updates:
+        return {self.note: "", **self._fill(session, self._recipes[str(recipe)])}
+
+    def on_clone(self, session: Session, chosen: object) -> Updates:
+        run = self._launcher.status(str(chosen))
+        filled = self._fill(session, recipe_of(run.name, read_config(run)))
+        return {**filled, self.note: told(session, "train_cloned", "good", name=run.name)}
+
+    def on_base(self, session: Session, base: object) -> Updates:
+        """A base of the registry brings its chat format, revision and precision along."""
+        known = next((pair for pair in self._bases if base_name(pair) == base), None)
+        if known is None:
+            return {self.note: ""}
+        components = self.form.components
+        return {
+            components["format"]: known.format,
+            components["revision"]: known.base.revision or "",
+            components["dtype"]: known.dtype,
+        }
+
+    def on_preview(
+        self, session: Session, recipe: object, name: object, *given: object
+    ) -> Updates:
+        """The config and the command as they would be; what is missing yet is no fault."""
+        try:
+            return {**self._preview(recipe, *given), self.note: ""}
+        except FormError as error:
+            if error.code == "missing":
+                return {self.yaml: "", self.command: "", self.note: ""}
+            return {self.note: self._refused(session, error)}
+
+    def on_check(self, session: Session, recipe: object, name: object, *given: object) -> Updates:
+        try:
+            shown = self._preview(recipe, *given)
+            return {**shown, self.checked: check_html(check(shown[self.yaml]), session.lang)}
+        except FormError as error:
+            return {self.note: self._refused(session, error), self.checked: ""}
+        except CannotStart as error:
+            return {self.checked: note_html(str(error), "bad"), **shown}
+
+    def on_begin(self, session: Session, recipe: object, name: object, *given: object) -> Updates:
+        title = str(name or "").strip() or f"train-{recipe or DEFAULT_RECIPE}"
+        folder = self._launcher.new_folder(title).resolve()
+        try:
+            text, place, module, options = self._asked(folder, recipe, *given)
+        except FormError as error:
+            folder.rmdir()
+            return {self.note: self._refused(session, error)}
+        write_atomically(folder / CONFIG_NAME, text)
+        arguments = [str(folder / CONFIG_NAME), f"--out={folder}", *options]
+        run = self._launcher.submit(folder, module, arguments, place)
+        return {
+            self.note: told(session, "data_begun", "good", name=run.name),
+            self.checked: "",
+            **self._choices(),
+            **self.runs.look(session, run.name),
+        }
+
+    # ---- inside
+
+    def _told(self, action: Any) -> Any:
+        def act(session: Session, chosen: object) -> Updates:
+            return {self.note: action(session, chosen), **self.runs.look(session, chosen)}
+
+        return act
+
+    def _asked(
+        self, folder: Path, recipe: object, *given: object
+    ) -> tuple[str, Place, str, list[str]]:
+        """The config's text, where to run it, by which script, with which options more."""
+        size = len(self.place.inputs())
+        where = self.place.read(given[:size])
+        config = config_of(self.form.values(given[size:]), self._inputs, folder / ADAPTER)
+        begun = str(recipe) if recipe in self._recipes else None
+        place = Gpus(where.processes) if where.kind == "gpus" else HERE
+        module = ON_HUB if where.kind == "rented" else MODULE
+        return config_text(config, begun), place, module, where.options
+
+    def _preview(self, recipe: object, *given: object) -> dict[Any, str]:
+        folder = (self._launcher.root / UNNAMED).resolve()
+        text, place, module, options = self._asked(folder, recipe, *given)
+        words = place.words(module, [str(folder / CONFIG_NAME), f"--out={folder}", *options])
+        # As one would type it in the project's folder.
+        typed = shlex.join(["python", *words[1:]]).replace(f"{ROOT}/", "")
+        return {self.yaml: text.replace(f"{ROOT}/", ""), self.command: typed}
+
+    def _fill(self, session: Session, recipe: Recipe) -> Updates:
+        values = form_values(recipe, self._inputs)
+        filled: Updates = {
+            component: gr.update(value=values[name])
+            for name, component in self.form.components.items()
+        }
+        for component, update in self._choosers(session.lang).items():
+            filled[component] = update | filled[component]
+        chosen = recipe.name if recipe.name in self._recipes else None
+        return {**filled, self.recipe: gr.update(value=chosen)}
+
+    def _choosers(self, lang: Lang) -> Mapping[Any, dict[str, Any]]:
+        bases = [(f"{getattr(p.name, lang)} · {base_name(p)}", base_name(p)) for p in self._bases]
+        return {
+            **self.form.choices(),
+            self.form.components["base"]: gr.update(choices=bases),
+        }
+
+    def _choices(self) -> Updates:
+        return {**self.form.choices(), **self.comparison.choices()}
+
+    def _changed_outputs(self) -> list[Any]:
+        return [*self.form.choices(), self.comparison.chosen]
+
+    def _result(self, run: RunView, lang: Lang) -> str:
+        return training_html(run, lang)
+
+    def _refused(self, session: Session, error: FormError) -> str:
+        label = say(session.lang, f"field_{error.field}")
+        return told(session, f"form_{error.code}", "bad", field=label, **(
+            {"reason": escape(error.reason)} if error.code == "refused" else {}
+        ))
+
+
+def base_name(pair: Pair) -> str:
+    """A pair's base as a config names it: a repository, or a folder of the project."""
+    if pair.base.repo:
+        return pair.base.repo
+    path = Path(str(pair.base.path))
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
