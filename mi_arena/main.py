@@ -45,7 +45,11 @@ def serve(settings: Settings, on_space: bool) -> int:
     from mi_arena.ui.pipeline.tools import pipeline_tools
 
     tools = pipeline_tools(
-        settings.runs, keyed, house.serving, has_key=bool(os.environ.get("OPENAI_API_KEY"))
+        settings.runs,
+        keyed,
+        house.serving,
+        load_registry(settings.models).values(),
+        has_key=bool(os.environ.get("OPENAI_API_KEY")),
     )
     app = build(house.arena, house.identities, house.workspace, tools, settings.minimum_n)
     app.queue(api_open=False, max_size=settings.queue_limit * 8 + 64)

@@ -73,7 +73,11 @@ REWRITE = Step(
         Field("attempts", "whole", "--attempts", low=1, more=True),
         Field("keep_client", "check", "--keep-client=all", more=True),
     ),
-    outputs=lambda folder: [f"--out={folder / 'mi.jsonl'}", f"--run={folder}", shared_answers(folder)],
+    outputs=lambda folder: [
+        f"--out={folder / 'mi.jsonl'}",
+        f"--run={folder}",
+        shared_answers(folder),
+    ],
 )
 
 SPLIT = Step(

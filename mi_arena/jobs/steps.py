@@ -14,9 +14,7 @@ from typing import Literal
 
 from mi_arena.jobs.inputs import Inputs, NoSuchFile
 
-Kind = Literal[
-    "file", "files", "choice", "suggested", "whole", "number", "text", "lines", "check"
-]
+Kind = Literal["file", "files", "choice", "suggested", "whole", "number", "text", "lines", "check"]
 """``suggested`` is a text with proposals; ``lines`` a text of many."""
 
 

@@ -70,7 +70,8 @@ def build(
 
         tabs = {
             battle_tab: "tab_battle", workspace_tab: "tab_workspace", data_tab: "tab_data",
-            train_tab: "tab_train", results_tab: "tab_results", withdraw_tab: "tab_withdraw", about_tab: "tab_about",
+            train_tab: "tab_train", results_tab: "tab_results",
+            withdraw_tab: "tab_withdraw", about_tab: "tab_about",
         }  # fmt: skip
 
         def members_part(session: Session) -> dict[Any, Any]:

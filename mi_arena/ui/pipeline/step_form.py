@@ -1,4 +1,4 @@
-"""A step's fields as Gradio components."""
+"""A form's fields as Gradio components, and the button that begins a step."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import gradio as gr
 
 from mi_arena.jobs.inputs import Inputs
-from mi_arena.jobs.steps import Field, Form
+from mi_arena.jobs.steps import Field, Form, Step
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import Lang, all_texts, say
 
 
-class StepForm:
-    """Made inside a ``gr.Blocks`` context; the page connects ``begin``, or has its own button."""
+class FormFields:
+    """Made inside a ``gr.Blocks`` context; more can be put into its ``frame``."""
 
-    def __init__(self, step: Form, inputs: Inputs, *, unfolded: bool = False, button: bool = True):
-        self.step, self._inputs = step, inputs
-        first = [field for field in step.fields if not field.more]
-        rest = [field for field in step.fields if field.more]
-        with gr.Accordion(step.id, open=unfolded, elem_id=f"step-{step.id}") as self.frame:
+    def __init__(self, form: Form, inputs: Inputs, *, unfolded: bool = False):
+        self.form, self._inputs = form, inputs
+        first = [field for field in form.fields if not field.more]
+        rest = [field for field in form.fields if field.more]
+        with gr.Accordion(form.id, open=unfolded, elem_id=f"step-{form.id}") as self.frame:
             self.lead = gr.Markdown()
             made = self._rows(first)
             if rest:
@@ -28,10 +28,7 @@ class StepForm:
                     made |= self._rows(rest)
             else:
                 self.more = None
-            self.begin = (
-                gr.Button(variant="primary", elem_id=f"begin-{step.id}") if button else None
-            )
-        self.components = {field.name: made[field.name] for field in step.fields}
+        self.components = {field.name: made[field.name] for field in form.fields}
 
     def values(self, given: Sequence[object]) -> dict[str, object]:
         """What was entered, by field."""
@@ -42,20 +39,17 @@ class StepForm:
 
     def outputs(self) -> list[Any]:
         frames = [self.frame, self.more] if self.more else [self.frame]
-        buttons = [self.begin] if self.begin else []
-        return [*frames, self.lead, *buttons, *self.components.values()]
+        return [*frames, self.lead, *self.components.values()]
 
     def words(self, session: Session) -> dict[Any, Any]:
         lang = session.lang
         words: dict[Any, Any] = {
-            self.frame: gr.update(label=say(lang, f"step_{self.step.id}")),
-            self.lead: say(lang, f"step_{self.step.id}_lead"),
+            self.frame: gr.update(label=say(lang, f"step_{self.form.id}")),
+            self.lead: say(lang, f"step_{self.form.id}_lead"),
         }
-        if self.begin:
-            words[self.begin] = gr.update(value=say(lang, f"step_{self.step.id}_begin"))
         if self.more:
             words[self.more] = gr.update(label=say(lang, "step_more"))
-        for field in self.step.fields:
+        for field in self.form.fields:
             words[self.components[field.name]] = gr.update(**self._label(field, lang))
         return words
 
@@ -63,7 +57,7 @@ class StepForm:
         """The files that can be chosen now."""
         return {
             self.components[field.name]: gr.update(choices=self._inputs.names(field.endings))
-            for field in self.step.fields
+            for field in self.form.fields
             if field.kind in ("file", "files")
         }
 
@@ -87,7 +81,7 @@ class StepForm:
         return made
 
     def _component(self, field: Field) -> Any:
-        name = f"{self.step.id}-{field.name.replace('_', '-')}"
+        name = f"{self.form.id}-{field.name.replace('_', '-')}"
         match field.kind:
             case "file" | "files":
                 return gr.Dropdown([], value=None, multiselect=field.kind == "files", elem_id=name)
@@ -107,3 +101,20 @@ class StepForm:
                 return gr.Textbox(lines=3, max_length=4_000, elem_id=name, min_width=320)
             case "text":
                 return gr.Textbox(max_length=2_000, elem_id=name, min_width=200)
+
+
+class StepForm(FormFields):
+    """The fields of a step with their own button; the page connects ``begin``."""
+
+    def __init__(self, step: Step, inputs: Inputs):
+        super().__init__(step, inputs)
+        self.step = step
+        with self.frame:
+            self.begin = gr.Button(variant="primary", elem_id=f"begin-{step.id}")
+
+    def outputs(self) -> list[Any]:
+        return [*super().outputs(), self.begin]
+
+    def words(self, session: Session) -> dict[Any, Any]:
+        label = say(session.lang, f"step_{self.step.id}_begin")
+        return {**super().words(session), self.begin: gr.update(value=label)}

@@ -36,7 +36,7 @@ from mi_arena.ui.pipeline.check_html import check_html
 from mi_arena.ui.pipeline.comparison_part import ComparisonPart
 from mi_arena.ui.pipeline.place_fields import PlaceFields
 from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
-from mi_arena.ui.pipeline.step_form import StepForm
+from mi_arena.ui.pipeline.step_form import FormFields
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.pipeline.training_html import read_config, training_html
 from mi_arena.ui.pipeline.training_part import TrainingPart
@@ -53,33 +53,34 @@ UNNAMED = "RUN"
 class TrainPage:
     """Made inside a ``gr.Blocks`` context; for admins, and every handler asks."""
 
-    def __init__(
-        self, tools: PipelineTools, identities: Identities, browser: gr.BrowserState
-    ):
+    def __init__(self, tools: PipelineTools, identities: Identities, browser: gr.BrowserState):
         self._launcher, self._inputs, self._bases = tools.launcher, tools.inputs, tools.bases
         self._recipes = recipes()
         self.heading = gr.Markdown()
-        self.note = gr.HTML(elem_id="train-note")
-        admins = Admins(identities, self.note)
         with gr.Row():
             self.recipe = gr.Dropdown(
                 list(self._recipes), value=None, elem_id="train-recipe", filterable=False
             )
             self.name = gr.Textbox(max_length=40, elem_id="train-name")
-        self.form = StepForm(FORM, tools.inputs, unfolded=True, button=False)
+        self.form = FormFields(FORM, tools.inputs, unfolded=True)
         with self.form.frame:
             self.place = PlaceFields()
             with gr.Row():
                 self.check = gr.Button(elem_id="train-check")
                 self.begin = gr.Button(variant="primary", elem_id="train-begin")
+            self.note = gr.HTML(elem_id="train-note")
             self.checked = gr.HTML(elem_id="train-checked")
             self.command = gr.Code(
                 language="shell", interactive=False, elem_id="train-command", lines=1,
-                show_label=True, wrap_lines=True,
+                wrap_lines=True, visible=False,
             )  # fmt: skip
             self.yaml = gr.Code(
-                language="yaml", interactive=False, elem_id="train-yaml", lines=3, max_lines=30
-            )
+                language="yaml", interactive=False, elem_id="train-yaml", lines=3, max_lines=40,
+                visible=False,
+            )  # fmt: skip
+        # Two places for messages: what is told stands where it was asked.
+        self.run_note = gr.HTML(elem_id="train-run-note")
+        admins, of_runs = (Admins(identities, note) for note in (self.note, self.run_note))
         self.part = TrainingPart(tools.launcher, tools.serving)
         self.comparison = ComparisonPart(tools.launcher, SCRIPTS)
         self.runs = RunsPanel(
@@ -90,14 +91,14 @@ class TrainPage:
             self._result,
             self._choices,
             [*self.form.choices(), self.comparison.chosen],
-            admins,
+            of_runs,
             browser,
             self.part,
         )
         self.comparison.make()
-        self._connect(admins, browser)
+        self._connect(admins, of_runs, browser)
 
-    def _connect(self, admins: Admins, browser: gr.BrowserState) -> None:
+    def _connect(self, admins: Admins, of_runs: Admins, browser: gr.BrowserState) -> None:
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
         hidden = quiet | {"show_progress": "hidden"}
         fields = [browser, self.recipe, self.name, *self.place.inputs(), *self.form.inputs()]
@@ -131,25 +132,29 @@ class TrainPage:
             **quiet,
         )
         part = self.part.parts
-        part.clone.click(admins.only(self.on_clone), [browser, chosen], filled, **quiet)
+        part.clone.click(
+            of_runs.only(self.on_clone), [browser, chosen], [*filled, self.run_note], **quiet
+        )
         for button, action in ((part.serve, self.part.serve), (part.unserve, self.part.unserve)):
             button.click(
-                admins.only(self._told(action)),
+                of_runs.only(self._told(action)),
                 [browser, chosen],
-                [self.note, *self.runs.outputs()],
-                **(quiet | {"show_progress": "full", "show_progress_on": [self.note]}),
+                [self.run_note, *self.runs.outputs()],
+                **(quiet | {"show_progress": "full", "show_progress_on": [self.run_note]}),
             )
         self.comparison.chosen.change(
-            admins.only(self.comparison.compare),
+            of_runs.only(self.comparison.compare),
             [browser, self.comparison.chosen],
-            [*self.comparison.outputs(), self.note],
+            [*self.comparison.outputs(), self.run_note],
             **quiet,
         )
         self.opened: dict[str, Any] = {
             "fn": admins.only(self.on_open),
             "inputs": [browser, chosen, self.recipe],
             "outputs": [
-                *dict.fromkeys([*filled, *self._changed_outputs(), *self.runs.outputs()])
+                *dict.fromkeys(
+                    [*filled, self.run_note, *self._changed_outputs(), *self.runs.outputs()]
+                )
             ],
             **quiet,
         }
@@ -186,7 +191,14 @@ class TrainPage:
         first: Updates = {}
         if not recipe:
             first = self._fill(session, self._recipes[DEFAULT_RECIPE])
-        return {self.note: "", **self._choices(), **first, **self.runs.look(session, chosen)}
+        # The form last: the runs' part only offers the files that are there.
+        return {
+            self.note: "",
+            self.run_note: "",
+            **self._choices(),
+            **self.runs.look(session, chosen),
+            **first,
+        }
 
     def on_recipe(self, session: Session, recipe: object) -> Updates:
         return {self.note: "", **self._fill(session, self._recipes[str(recipe)])}
@@ -194,7 +206,7 @@ class TrainPage:
     def on_clone(self, session: Session, chosen: object) -> Updates:
         run = self._launcher.status(str(chosen))
         filled = self._fill(session, recipe_of(run.name, read_config(run)))
-        return {**filled, self.note: told(session, "train_cloned", "good", name=run.name)}
+        return {**filled, self.run_note: told(session, "train_cloned", "good", name=run.name)}
 
     def on_base(self, session: Session, base: object) -> Updates:
         """A base of the registry brings its chat format, revision and precision along."""
@@ -208,25 +220,26 @@ class TrainPage:
             components["dtype"]: known.dtype,
         }
 
-    def on_preview(
-        self, session: Session, recipe: object, name: object, *given: object
-    ) -> Updates:
+    def on_preview(self, session: Session, recipe: object, name: object, *given: object) -> Updates:
         """The config and the command as they would be; what is missing yet is no fault."""
         try:
             return {**self._preview(recipe, *given), self.note: ""}
         except FormError as error:
             if error.code == "missing":
-                return {self.yaml: "", self.command: "", self.note: ""}
+                hidden = gr.update(visible=False)
+                return {self.yaml: hidden, self.command: hidden, self.note: ""}
             return {self.note: self._refused(session, error)}
 
     def on_check(self, session: Session, recipe: object, name: object, *given: object) -> Updates:
         try:
-            shown = self._preview(recipe, *given)
-            return {**shown, self.checked: check_html(check(shown[self.yaml]), session.lang)}
+            text = self._asked(self._unnamed(), recipe, *given)[0]
         except FormError as error:
             return {self.note: self._refused(session, error), self.checked: ""}
+        try:
+            told = check_html(check(text), session.lang)
         except CannotStart as error:
-            return {self.checked: note_html(str(error), "bad"), **shown}
+            told = note_html(str(error), "bad")
+        return {self.checked: told, self.note: "", **self._preview(recipe, *given)}
 
     def on_begin(self, session: Session, recipe: object, name: object, *given: object) -> Updates:
         title = str(name or "").strip() or f"train-{recipe or DEFAULT_RECIPE}"
@@ -250,7 +263,7 @@ class TrainPage:
 
     def _told(self, action: Any) -> Any:
         def act(session: Session, chosen: object) -> Updates:
-            return {self.note: action(session, chosen), **self.runs.look(session, chosen)}
+            return {self.run_note: action(session, chosen), **self.runs.look(session, chosen)}
 
         return act
 
@@ -266,13 +279,19 @@ class TrainPage:
         module = ON_HUB if where.kind == "rented" else MODULE
         return config_text(config, begun), place, module, where.options
 
-    def _preview(self, recipe: object, *given: object) -> dict[Any, str]:
-        folder = (self._launcher.root / UNNAMED).resolve()
+    def _unnamed(self) -> Path:
+        return (self._launcher.root / UNNAMED).resolve()
+
+    def _preview(self, recipe: object, *given: object) -> Updates:
+        folder = self._unnamed()
         text, place, module, options = self._asked(folder, recipe, *given)
         words = place.words(module, [str(folder / CONFIG_NAME), f"--out={folder}", *options])
         # As one would type it in the project's folder.
         typed = shlex.join(["python", *words[1:]]).replace(f"{ROOT}/", "")
-        return {self.yaml: text.replace(f"{ROOT}/", ""), self.command: typed}
+        return {
+            self.yaml: gr.update(value=text.replace(f"{ROOT}/", ""), visible=True),
+            self.command: gr.update(value=typed, visible=True),
+        }
 
     def _fill(self, session: Session, recipe: Recipe) -> Updates:
         values = form_values(recipe, self._inputs)
@@ -303,9 +322,13 @@ class TrainPage:
 
     def _refused(self, session: Session, error: FormError) -> str:
         label = say(session.lang, f"field_{error.field}")
-        return told(session, f"form_{error.code}", "bad", field=label, **(
-            {"reason": escape(error.reason)} if error.code == "refused" else {}
-        ))
+        return told(
+            session,
+            f"form_{error.code}",
+            "bad",
+            field=label,
+            **({"reason": escape(error.reason)} if error.code == "refused" else {}),
+        )
 
 
 def base_name(pair: Pair) -> str:

@@ -29,7 +29,7 @@ def training_html(run: RunView, lang: Lang) -> str:
 
 def numbers_html(records: Sequence[Mapping[str, Any]], lang: Lang) -> str:
     """Where it stands now, and the best validation loss beside the base's own."""
-    last = next((r for r in reversed(records) if "loss" in r), {})
+    last: Mapping[str, Any] = next((r for r in reversed(records) if "loss" in r), {})
     measured = [r for r in records if isinstance(r.get("validation_loss"), int | float)]
     told: list[tuple[str, str]] = []
     for name, shown in (
@@ -143,7 +143,9 @@ def _best(run: RunView) -> str:
 
 
 def _short(value: object) -> str:
-    text = "–" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else value
+    text = (
+        "–" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else value
+    )
     return escape(str(text))
 
 
