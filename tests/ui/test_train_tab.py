@@ -2,27 +2,134 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from mi_arena.jobs.finetune_form import FORM, config_of, form_values, recipes
+from mi_arena.dialogue import write_dialogues
 from mi_arena.jobs.viewing import metrics
-from tests.small_dialogues import small_dialogues
-from tests.ui.conftest import DESKTOP, PHONE, TIMEOUT, Site, invite, open_page, sign_in
+from tests.small_dialogues import made_up
+from tests.ui.conftest import DESKTOP, TIMEOUT, Site, agree, invite, open_page, sign_in, talk
 
 pytestmark = pytest.mark.browser
 
+POINTS = "document.querySelector('#train-plot .js-plotly-plot')?.data[0].x.length ?? 0"
+
+
+@pytest.fixture
+def corpus(site: Site) -> Path:
+    """Dialogues that an admin has uploaded."""
+    file = site.tools.inputs.root / "uploads" / "small.jsonl"
+    file.parent.mkdir(parents=True)
+    write_dialogues(file, made_up(26, rounds=1))
+    return file
+
 
 def open_train(chrome: Browser, site: Site, size: dict[str, int] = DESKTOP) -> Page:
-    """The tab as a new admin sees it."""
+    """The tab as a new admin sees it: the demo recipe fills the form."""
     code, _ = invite(site, "admin")
     page = open_page(chrome, site.url, size=size)
     sign_in(page, code)
     page.get_by_role("tab", name=re.compile("^(训练|Train)$")).click()
-    expect(page.locator("#train-run")).not_to_be_empty()
     expect(page.locator("#train-yaml")).to_contain_text("mi_zh/train.jsonl")
     return page
+
+
+def fill(page: Page, **values: str) -> None:
+    for name, value in values.items():
+        page.locator(f"#finetune-{name.replace('_', '-')} :is(textarea, input)").fill(value)
+
+
+def pick_corpus(page: Page, name: str) -> None:
+    """This file in place of what the recipe names."""
+    page.locator("#finetune-data .token-remove").first.click()
+    page.locator("#finetune-data input").click()
+    page.get_by_role("option", name=re.compile(re.escape(name))).first.click()
+    page.keyboard.press("Escape")
+
+
+def more(page: Page) -> None:
+    page.locator("#step-finetune").get_by_text("更多选项").click()
+
+
+def shown_as(page: Page, state: str) -> None:
+    expect(page.locator("#train-run h3")).to_have_text(
+        re.compile(rf"^first-\S+ {state}$"), timeout=4 * TIMEOUT
+    )
+
+
+def test_a_run_is_watched_stopped_resumed_and_served(
+    site: Site, chrome: Browser, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The browser needs the other core.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    page = open_train(chrome, site)
+    pick_corpus(page, corpus.name)
+    page.locator("#train-name :is(textarea, input)").fill("first")
+    fill(page, epochs="3", batch_dialogues="2", rank="4")
+    more(page)
+    fill(page, sample_tokens="8", sample_prompts="我想戒烟。")
+    expect(page.locator("#train-yaml")).to_contain_text("rank: 4")
+    expect(page.locator("#train-yaml")).to_contain_text("我想戒烟。")
+    expect(page.locator("#train-command")).to_contain_text("python -m training.finetune")
+    page.click("#train-begin")
+    expect(page.locator("#train-note")).to_contain_text("已开始：first-")
+
+    page.wait_for_function(f"{POINTS} >= 1", timeout=4 * TIMEOUT)
+    before = page.evaluate(POINTS)
+    page.wait_for_function(f"{POINTS} > {before}", timeout=4 * TIMEOUT)
+    expect(page.locator("#train-result")).to_contain_text("我想戒烟。")
+    page.click("#train-stop")
+    shown_as(page, "已停止")
+    run = next(run for run in site.tools.launcher.runs() if run.name.startswith("first-"))
+    halted = run.step
+    assert 0 < halted < run.total
+    page.click("#train-resume")
+    shown_as(page, "完成")
+    steps = [record["step"] for record in metrics(run.path) if "loss" in record]
+    assert steps == sorted(set(steps)) and steps[-1] >= run.total - 4
+    assert "resumed after step" in (run.path / "log.txt").read_text()
+
+    page.click("#train-serve")
+    expect(page.locator("#train-run-note .note.good")).to_contain_text(
+        "从新的一期开始计票", timeout=4 * TIMEOUT
+    )
+    expect(page.locator("#train-unserve")).to_be_visible()
+    served = {pair.id for pair in site.arena.served_pairs()}
+    assert served == {"tiny", run.name}
+    site.arena.leave_out("tiny")  # so that the draw is no draw
+    visitor = open_page(chrome, site.url)
+    agree(visitor)
+    talk(visitor, "我想戒烟，可是压力大。")
+    started = [*site.arena.store.events("battle_started")][-1]
+    assert str(started.epoch).startswith(run.name)
+
+    page.click("#train-unserve")
+    expect(page.locator("#train-serve")).to_be_visible()
+    assert run.name not in {pair.id for pair in site.arena.served_pairs()}
+
+    page.click("#train-clone")
+    expect(page.locator("#train-run-note")).to_contain_text("已填好")
+    expect(page.locator("#finetune-rank :is(textarea, input)")).to_have_value("4")
+
+
+def test_what_is_entered_wrongly_is_told_in_one_line(site: Site, chrome: Browser) -> None:
+    page = open_train(chrome, site)
+    note = page.locator("#train-note")
+    fill(page, rank="many")
+    expect(note).to_contain_text("“LoRA 秩”里的数字不对。")
+    fill(page, rank="8")
+    expect(note).not_to_contain_text("数字不对")
+    page.locator("#finetune-quantization input").click()
+    page.get_by_role("option", name="4bit").click()
+    page.click("#train-begin")
+    expect(note).to_contain_text("4bit computes in bfloat16; set dtype: bfloat16")
+    page.locator("#finetune-quantization input").click()
+    page.get_by_role("option", name="none").click()
+    page.locator("#finetune-data .token-remove").first.click()
+    page.click("#train-begin")
+    expect(note).to_contain_text("“训练语料”还没有填。")
+    assert site.tools.launcher.runs() == []
+    assert [path.name for path in site.tools.inputs.root.glob("train-*")] == []
