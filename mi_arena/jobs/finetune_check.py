@@ -12,6 +12,7 @@ from typing import Any
 from mi_arena.jobs.finetune_form import CONFIG_NAME, MODULE
 from mi_arena.jobs.places import environment
 from mi_arena.jobs.script import DONE
+from mi_arena.jobs.scripts import NEEDED_SECRETS
 from mi_arena.settings import ROOT
 
 LONGEST_SECONDS = 300
@@ -21,7 +22,7 @@ class CannotStart(ValueError):
     """The script's own line saying why it would refuse."""
 
 
-def check(text: str, secrets: tuple[str, ...] = ("HF_TOKEN",)) -> dict[str, Any]:
+def check(text: str) -> dict[str, Any]:
     """The report of ``training.finetune --check --json`` on a config. Raises ``CannotStart``."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / CONFIG_NAME
@@ -30,7 +31,7 @@ def check(text: str, secrets: tuple[str, ...] = ("HF_TOKEN",)) -> dict[str, Any]
             ended = subprocess.run(
                 [sys.executable, "-m", MODULE, str(file), "--check", "--json"],
                 cwd=ROOT,
-                env=environment(secrets),
+                env=environment(NEEDED_SECRETS[MODULE]),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

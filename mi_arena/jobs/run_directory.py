@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +88,12 @@ def alone_in(folder: Path, option: str) -> Iterator[None]:
         yield
 
 
+def this_script() -> str | None:
+    """The module that this process runs, as ``python -m`` was told it."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name.removesuffix(".__main__") if spec else None
+
+
 class RunDirectory:
     """The writing side, used by the script itself."""
 
@@ -118,6 +125,7 @@ class RunDirectory:
         process = psutil.Process()
         self._status = {
             "state": state,
+            "script": this_script(),
             "pid": process.pid,
             "pid_started": process.create_time(),
             "step": 0,

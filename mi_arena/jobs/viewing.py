@@ -36,7 +36,9 @@ class RunView:
     """Its folder, relative to the root it was found under."""
     path: Path
     script: str | None
-    """Its module, where it was started by the app."""
+    """Its module, where it is known."""
+    by_app: bool
+    """Whether the app, or its command line, started it and can do so again."""
     state: State
     step: int
     total: int
@@ -81,7 +83,8 @@ def view_run(root: Path, folder: Path) -> RunView | None:
     return RunView(
         name=folder.relative_to(root).as_posix(),
         path=folder,
-        script=command.get("module"),
+        script=command.get("module") or status.get("script"),
+        by_app=bool(command),
         state=state,
         step=_whole(status.get("step")),
         total=_whole(status.get("total")),

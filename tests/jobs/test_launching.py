@@ -198,3 +198,13 @@ def test_damaged_files_are_no_runs(tmp_path: Path) -> None:
     assert all_runs(tmp_path / "none") == []
     (tmp_path / "b/metrics.jsonl").write_text('{"step": 1}\n{"st')
     assert metrics(tmp_path / "b") == [{"step": 1}]
+
+
+def test_a_run_from_a_shell_tells_its_script_and_is_not_resumed_here(launcher: Launcher) -> None:
+    folder = launcher.new_folder("By hand")
+    words = [sys.executable, "-m", "slow_script", str(folder), "go"]
+    subprocess.run(words, cwd=launcher.root.parent / "code", check=True, capture_output=True)
+    run = launcher.status(folder.name)
+    assert (run.script, run.state, run.by_app) == ("slow_script", "done", False)
+    with pytest.raises(JobError, match="from_a_shell"):
+        launcher.resume(run.name)

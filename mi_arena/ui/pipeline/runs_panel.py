@@ -151,6 +151,7 @@ class RunsPanel:
             "active": run is not None and run.active,
             "resumable": run is not None
             and run.state in ("stopped", "lost", "failed")
+            and run.by_app
             and run.script in self._scripts,
             "log": log_html(run, lang) if run else "",
         }
@@ -197,7 +198,7 @@ class RunsPanel:
     # ---- inside
 
     def _runs(self) -> list[RunView]:
-        """This tab's runs; those from a shell don't tell their script and are in all tabs."""
+        """This tab's runs; those that don't tell their script are in all tabs."""
         ours = [run for run in self._launcher.runs() if run.script in self._scripts | {None}]
         return ours[:MOST_RUNS]
 
