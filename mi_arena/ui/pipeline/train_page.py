@@ -139,7 +139,7 @@ class TrainPage:
             button.click(
                 of_runs.only(self._told(action)),
                 [browser, chosen],
-                [self.run_note, *self.runs.outputs()],
+                [self.run_note, *self._changed_outputs(), *self.runs.outputs()],
                 **(quiet | {"show_progress": "full", "show_progress_on": [self.run_note]}),
             )
         self.comparison.chosen.change(
