@@ -37,7 +37,7 @@ def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> No
     assert process.returncode == -9
 
 
-def until(true: Callable[[], object], seconds: float = 60, told: Callable[[], str] = str) -> None:
+def until(true: Callable[[], object], seconds: float = 300, told: Callable[[], str] = str) -> None:
     """Wait for what another process or thread does; ``told`` says how far it came, if it didn't."""
     end = time.monotonic() + seconds
     while not true():

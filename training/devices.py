@@ -17,6 +17,9 @@ from mi_arena.engine.residency import free_device_memory
 from mi_arena.jobs.run_directory import STATUS_NAME, RunDirectory
 from mi_arena.jobs.turns import POLL_SECONDS, turn
 
+GONE_SECONDS = 300
+"""As long may the first process be out of sight: it takes its time to import what it needs."""
+
 
 class OtherDevice(RunDirectory):
     """Of a process that isn't the first: it reads checkpoints and writes nothing."""
@@ -61,18 +64,21 @@ def accelerator(run: RunDirectory, config: dict[str, Any]) -> Iterator[None]:
 
 
 def _follow_the_first(run_path: Path) -> None:
-    """Wait until the first process of the same launch runs; without a launch, nothing is left."""
-    launch = os.getppid()
-    while not _runs_under(run_path, launch):
-        if os.getppid() != launch:
+    """Wait until the first process of the same launch runs, as long as there is one."""
+    seen = time.monotonic()
+    while (state := _state_of_the_first(run_path)) != "running":
+        if state is not None:
+            seen = time.monotonic()
+        elif time.monotonic() - seen > GONE_SECONDS:
             raise KeyboardInterrupt
         time.sleep(POLL_SECONDS)
 
 
-def _runs_under(run_path: Path, launch: int) -> bool:
-    """Whether what runs there is a process of this launch, and not one of an earlier start."""
+def _state_of_the_first(run_path: Path) -> str | None:
+    """What the run directory says, if a process of this launch does: no earlier start's."""
     try:
         status = json.loads((run_path / STATUS_NAME).read_text(encoding="utf-8"))
-        return status["state"] == "running" and psutil.Process(status["pid"]).ppid() == launch
+        ours = psutil.Process(status["pid"]).ppid() == os.getppid()
+        return str(status["state"]) if ours else None
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-        return False
+        return None

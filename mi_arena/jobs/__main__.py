@@ -108,7 +108,6 @@ def act(options: argparse.Namespace, launcher: Launcher) -> None:
             tell(launcher.resume(options.name), options.json)
         case "stop":
             launcher.stop(options.name)
-            tell(launcher.status(options.name), options.json)
         case "logs":
             for line in launcher.logs(options.name, options.lines):
                 print(json.dumps(line, ensure_ascii=False) if options.json else line)

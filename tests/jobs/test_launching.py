@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from mi_arena.jobs.launching import JobError, Launcher
-from mi_arena.jobs.run_directory import RunDirectory
-from mi_arena.jobs.viewing import RunView, all_runs, log_tail, metrics
+from mi_arena.jobs.places import HERE, SECRETS, Gpus, Place, place_of, record_of
+from mi_arena.jobs.run_directory import RunDirectory, begin_status
+from mi_arena.jobs.viewing import RunView, all_runs, log_tail, metrics, view_run
 from mi_arena.settings import ROOT
 from tests.processes import until
 
@@ -34,7 +35,7 @@ if mode == "estimate":
 run.start({"mode": mode}, total=3)
 signal.signal(signal.SIGTERM, lambda *_: (run.end("stopped"), sys.exit(3)))
 done = Path(sys.argv[1]) / "done"
-print("secret:", os.environ.get("MI_ARENA_SECRET"))
+print("secrets:", os.environ.get("MI_ARENA_SECRET"), os.environ.get("HF_TOKEN"))
 for step in range(1, 4):
     run.metric(step=step, cost=step / 10)
     run.progress(step)
@@ -57,6 +58,19 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
             os.kill(run.pid, signal.SIGKILL)
 
 
+RANKS = """
+import os, pathlib, sys
+with (pathlib.Path(sys.argv[1]) / "ranks").open("a") as ranks:
+    ranks.write(f"{os.environ['RANK']}/{os.environ['WORLD_SIZE']} ")
+if os.environ["RANK"] != "0":
+    import time
+    while os.path.exists(sys.argv[1]) and not (pathlib.Path(sys.argv[1]) / "go").exists():
+        time.sleep(0.01)
+    sys.exit(0)
+"""
+"""Before the script: what each process is, and all but the first only wait."""
+
+
 def start(launcher: Launcher, mode: str) -> RunView:
     folder = launcher.new_folder("Slow script")
     return launcher.submit(folder, "slow_script", [str(folder), mode])
@@ -64,6 +78,7 @@ def start(launcher: Launcher, mode: str) -> RunView:
 
 def test_a_run_is_followed_to_its_end(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MI_ARENA_SECRET", "the study's own secret")
+    monkeypatch.setenv("HF_TOKEN", "hf_of_nobody")
     begun = start(launcher, "go")
     assert begun.active and begun.script == "slow_script"
     until(lambda: not launcher.status(begun.name).active)
@@ -71,7 +86,24 @@ def test_a_run_is_followed_to_its_end(launcher: Launcher, monkeypatch: pytest.Mo
     assert (run.state, run.step, run.total, run.share) == ("done", 3, 3, 1.0)
     assert [record["cost"] for record in metrics(run.path)] == [0.1, 0.2, 0.3]
     assert [line.partition(" ")[2] for line in log_tail(run.path, 2)] == ["step 2", "step 3"]
-    assert (run.path / "console.txt").read_text() == "secret: None\n"
+    assert (run.path / "console.txt").read_text() == "secrets: None None\n"
+    assert launcher.logs(run.name, 1)[0].endswith("step 3")
+    assert [file.name for file in launcher.fetch(run.name)] == [
+        "config.yaml", "console.txt", "log.txt", "metrics.jsonl",
+    ]  # fmt: skip
+
+
+def test_a_script_that_needs_the_hub_sees_its_token_alone(
+    launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, f"the {name}")
+    allowed = Launcher(
+        launcher.root, {"slow_script"}, launcher._working, {"slow_script": ["HF_TOKEN"]}
+    )
+    run = start(allowed, "go")
+    until(lambda: not launcher.status(run.name).active)
+    assert (run.path / "console.txt").read_text() == "secrets: None the HF_TOKEN\n"
 
 
 def test_a_refusal_before_it_begins_is_the_runs_error(launcher: Launcher) -> None:
@@ -187,6 +219,81 @@ def test_only_known_scripts_start(launcher: Launcher) -> None:
     RunDirectory(folder).end("stopped")
     with pytest.raises(JobError, match="no_script"):
         launcher.resume(folder.name)
+
+
+def test_a_run_goes_on_in_its_place(launcher: Launcher) -> None:
+    """On several GPUs the script is started several times, by accelerate; a stop reaches all."""
+    code = (launcher._working / "slow_script.py").read_text()
+    (launcher._working / "slow_script.py").write_text(RANKS + code)
+    folder = launcher.new_folder("Several")
+    run = launcher.submit(folder, "slow_script", [str(folder), "wait"], Gpus(2))
+    until(lambda: launcher.status(run.name).step == 2)
+    launcher.stop(run.name)
+    until(lambda: launcher.status(run.name).state == "stopped")
+    (folder / "go").touch()
+    launcher.resume(run.name)
+    until(lambda: launcher.status(run.name).state == "done")
+    ranks = (folder / "ranks").read_text().split()
+    assert sorted(ranks) == ["0/2", "0/2", "1/2", "1/2"]
+
+
+def test_a_command_of_before_there_were_places(launcher: Launcher) -> None:
+    folder = launcher.new_folder("x")
+    RunDirectory(folder).end("stopped")
+    old = {"module": "slow_script", "arguments": [str(folder), "go"]}
+    (folder / "command.json").write_text(json.dumps(old))
+    launcher.resume(folder.name)
+    until(lambda: launcher.status(folder.name).state == "done")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"module": "slow_script"}',
+        '{"arguments": [], "module": "slow_script", "place": {"name": "moon"}}',
+        '{"arguments": [], "module": "slow_script", "place": '
+        '{"name": "gpus", "processes": "2; rm"}}',
+    ],
+)
+def test_a_damaged_command_is_not_started(launcher: Launcher, text: str) -> None:
+    folder = launcher.new_folder("x")
+    RunDirectory(folder).end("stopped")
+    (folder / "command.json").write_text(text)
+    with pytest.raises(JobError, match="from_a_shell"):
+        launcher.resume(folder.name)
+
+
+@pytest.mark.parametrize("place", [HERE, Gpus(3)])
+def test_a_place_is_written_and_read(place: Place) -> None:
+    assert place_of(json.loads(json.dumps(record_of(place)))) == place
+
+
+def test_what_is_queued_is_active_and_tells_its_place(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    run.prepare({"rank": 8})
+    run.queue(2)
+    seen = view_run(tmp_path, run.path)
+    assert seen is not None and seen.active and (seen.state, seen.ahead) == ("queued", 2)
+    said = json.loads((run.path / "status.json").read_text())
+    (run.path / "status.json").write_text(json.dumps(said | {"pid_started": 1.0}))
+    gone = view_run(tmp_path, run.path)
+    assert gone is not None and (gone.state, gone.ahead) == ("lost", None)
+    (run.path / "stop-asked").touch()
+    asked = view_run(tmp_path, run.path)
+    assert asked is not None and asked.state == "stopped"
+    run.start({}, 3)
+    begun = view_run(tmp_path, run.path)
+    assert begun is not None and (begun.state, begun.ahead) == ("running", None)
+
+
+def test_the_error_is_the_scripts_own_line_whoever_speaks_after_it(launcher: Launcher) -> None:
+    folder = launcher.new_folder("x")
+    begin_status(folder, 2**22 + 1)
+    (folder / "command.json").write_text(json.dumps({"module": "a.script", "arguments": []}))
+    (folder / "console.txt").write_text("warm\na.script: no file\nTraceback\n=====\n")
+    assert launcher.status(folder.name).error == "a.script: no file"
 
 
 def test_damaged_files_are_no_runs(tmp_path: Path) -> None:

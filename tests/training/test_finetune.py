@@ -21,9 +21,12 @@ from mi_arena.chat_formats import IGNORE
 from mi_arena.dialogue import read_dialogues
 from mi_arena.engine.loading import load_pair
 from mi_arena.jobs.finetune_config import FinetuneConfig, fields_help, load_config
+from mi_arena.jobs.launching import Launcher
+from mi_arena.jobs.places import Gpus
 from mi_arena.jobs.script import BadInput
+from mi_arena.jobs.turns import Line, turn
 from mi_arena.pairs import load_registry
-from tests.processes import ROOT, kill_when, start
+from tests.processes import ROOT, kill_when, start, until
 from tests.small_dialogues import made_up, write
 from training import adapter_output, checkpoints, finetune, models, pair_entry
 from training.batches import Padding, collate, length_grouped
@@ -323,27 +326,49 @@ def test_accumulated_batches_learn_as_whole_ones(tmp_path: Path, base: Path, dat
     assert [one["step"] for one in validation[0]] == [one["step"] for one in validation[1]]
 
 
-def test_two_devices_learn_as_two_passes_do(tmp_path: Path, base: Path, data: Path) -> None:
-    """Data parallel over gloo: train and validation losses are the same."""
+def test_two_devices_wait_stop_go_on_and_learn_as_two_passes_do(
+    tmp_path: Path, base: Path, data: Path
+) -> None:
+    """Data parallel over gloo, from queue to resumption: losses are those of one process."""
     held = write(tmp_path / "held.jsonl", made_up(3, seed=7))
-    found = {}
-    for name, accumulation in (("passes", 2), ("devices", 1)):
-        folder = tmp_path / name
+    folders = {name: tmp_path / name for name in ("passes", "devices")}
+    launcher = Launcher(tmp_path, {"training.finetune"}, ROOT)
+    for name, folder in folders.items():
         folder.mkdir()
-        settings = {"dropout": 0, "epochs": 2, "validation_data": str(held), "sample_prompts": []}
-        config = write_config(folder, base, data, accumulation=accumulation, **settings)
-        if name == "passes":
-            assert finetune.main([str(config), "--out", str(folder / "run")]) == 0
-        else:
-            launched = ("--standalone", "--nproc-per-node=2", "-m", "training.finetune", config)
-            begun = start("torch.distributed.run", *launched, "--out", folder / "run")
-            said = begun.communicate(timeout=600)
-            assert begun.returncode == 0, said
-            assert said[0].count("dialogues: ") == 1
-        found[name] = record_of(folder / "adapter")["loss"]["epochs"]
-    assert [one["step"] for one in found["devices"]] == [0, 3, 6]
-    for ours, theirs in zip(found["devices"], found["passes"], strict=True):
+        settings = {
+            "dropout": 0, "epochs": 3, "validation_data": str(held), "sample_prompts": [],
+            "batch_dialogues": 2, "accumulation": 2 if name == "passes" else 1,
+            "learning_rate": 0.002,
+        }  # fmt: skip
+        write_config(folder, base, data, **settings)
+    config = folders["passes"] / "config.yaml"
+    assert finetune.main([str(config), "--out", str(tmp_path / "alone")]) == 0
+
+    words = [str(folders["devices"] / "config.yaml"), "--out", str(tmp_path / "run")]
+    (tmp_path / "run").mkdir()
+    with turn(tmp_path, print):
+        launcher.submit(tmp_path / "run", "training.finetune", words, Gpus(2))
+        until(lambda: launcher.status("run").state == "queued", told=lambda: log(launcher))
+        assert launcher.status("run").ahead == 1
+    until(lambda: launcher.status("run").step >= 1, told=lambda: log(launcher))
+    launcher.stop("run")
+    until(lambda: launcher.status("run").state == "stopped", told=lambda: log(launcher))
+    stopped_at = launcher.status("run").step
+    assert 1 <= stopped_at < 18
+    launcher.resume("run")
+    until(lambda: launcher.status("run").state == "done", told=lambda: log(launcher))
+    assert f"resumed after step {stopped_at}" in (tmp_path / "run/log.txt").read_text()
+    console = (tmp_path / "run/console.txt").read_text()
+    assert console.count("dialogues: ") == 1 and console.count("waits for") == 1
+
+    passes, devices = (record_of(f / "adapter")["loss"]["epochs"] for f in folders.values())
+    assert [one["step"] for one in devices] == [0, 6, 12, 18]
+    for ours, theirs in zip(devices, passes, strict=True):
         assert ours == pytest.approx(theirs, abs=1e-4)
+
+
+def log(launcher: Launcher) -> str:
+    return "\n".join([str(launcher.status("run")), *launcher.logs("run", 20)])
 
 
 def test_the_head_on_a_cpu_scores_as_trl_does(base: Path) -> None:
@@ -518,6 +543,52 @@ def test_a_finished_run_started_again_changes_nothing(whole: Path) -> None:
     before = (whole / "adapter/adapter_model.safetensors").read_bytes()
     assert finetune.main([str(whole / "config.yaml"), "--out", str(whole / "run")]) == 0
     assert (whole / "adapter/adapter_model.safetensors").read_bytes() == before
+
+
+# ---- its turn
+
+
+def test_it_waits_for_its_turn_and_can_be_stopped_there(
+    tmp_path: Path,
+    base: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = write_config(tmp_path, base, data, epochs=1)
+    run = tmp_path / "run"
+    with turn(tmp_path, print):
+        begun = start("training.finetune", config, "--out", run)
+        until(lambda: state_of(run) == "queued", told=lambda: str(begun.poll()))
+        assert json.loads((run / "status.json").read_text())["ahead"] == 1
+        # What can't be used is refused at once, not after hours of waiting.
+        for changes in ({"data": "none.jsonl"}, {"max_length": 4096}, {"targets": ["none"]}):
+            other = tmp_path / "other"
+            other.mkdir(exist_ok=True)
+            refused = write_config(other, base, data, **changes)
+            assert finetune.main([str(refused), "--out", str(tmp_path / "refused")]) == 2
+        begun.terminate()
+        _, said = begun.communicate(timeout=60)
+    assert begun.returncode == 3
+    assert said.splitlines() == [
+        "training.finetune: waits for the accelerator: 1 ahead",
+        "training.finetune: stopped; the same command goes on from here",
+    ]
+    assert state_of(run) == "stopped" and not list((run / "checkpoints").iterdir())
+    assert Line(tmp_path).numbers() == []
+
+    in_line = []
+    load = models.load_base
+    monkeypatch.setattr(
+        models, "load_base", lambda *a: in_line.append(Line(tmp_path).numbers()) or load(*a)
+    )
+    assert finetune.main([str(config), "--out", str(run)]) == 0
+    assert in_line == [[1]] and Line(tmp_path).numbers() == []
+
+
+def state_of(run: Path) -> str | None:
+    file = run / "status.json"
+    return json.loads(file.read_text())["state"] if file.exists() else None
 
 
 # ---- bad input

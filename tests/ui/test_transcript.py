@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mi_arena.battles.view import BattleView
-from mi_arena.ui.texts import Lang
+from mi_arena.ui.texts import LANGS, Lang, say
 from mi_arena.ui.transcript import status_text
 
 
@@ -34,3 +36,14 @@ def after(rounds: int) -> BattleView:
 )
 def test_the_status_reads_as_sentences(lang: Lang, rounds: int, begins: str) -> None:
     assert status_text(after(rounds), 2, lang).startswith(begins)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_that_the_counsellors_are_away_is_said_whatever_else_is(lang: Lang) -> None:
+    open_one = replace(after(2), away=True)
+    told = status_text(open_one, 2, lang)
+    assert told.startswith(status_text(after(2), 2, lang)) and told.endswith(say(lang, "away"))
+    interrupted = replace(open_one, phase="interrupted")
+    assert say(lang, "away").rstrip("。.") in status_text(interrupted, 2, lang)
+    for phase in ("judged", "crisis", "answering"):
+        assert say(lang, "away") not in status_text(replace(open_one, phase=phase), 2, lang)
