@@ -28,6 +28,8 @@ from training import models, pair_entry
 from training.adapter_card import adapter_card
 from training.checkpoints import Evaluation, best
 from training.finetune_data import Data
+from training.output_folder import MERGED
+from training.public_name import public_name
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -60,15 +62,6 @@ def write(outcome: Outcome, run: RunDirectory) -> Path:
     )
     write_atomically(run.path / pair_entry.NAME, entry)
     return folder
-
-
-def public_name(base: str) -> str:
-    """The base's name as it may stand in a shipped file: never a path of this machine."""
-    path = Path(base)
-    if not path.is_absolute():
-        return path.as_posix() if ".." not in path.parts else path.resolve().name
-    working = Path.cwd()
-    return path.relative_to(working).as_posix() if path.is_relative_to(working) else path.name
 
 
 def training_record(outcome: Outcome) -> dict[str, Any]:
@@ -107,14 +100,6 @@ def training_record(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def check_output(folder: Path) -> None:
-    """Refuse to replace a folder that holds something else than an adapter."""
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"output: {folder}: is a file; name a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "adapter_config.json").exists():
-        raise BadInput(f"output: {folder}: holds other files than an adapter; name another folder")
-
-
 def export(outcome: Outcome) -> Path:
     """Write the best checkpoint's adapter to ``output``, replacing an older one in one step."""
     config, source = outcome.config, outcome.checkpoint
@@ -136,7 +121,7 @@ def export(outcome: Outcome) -> Path:
 
 def merge(config: FinetuneConfig, adapter: Path) -> Path:
     """Base and adapter as one model, beside the adapter."""
-    target = Path(config.output + "-merged")
+    target = Path(config.output + MERGED)
     base = models.load_base(config.base, getattr(torch, config.dtype), config.revision)
     merged = models.load_adapter(base, str(adapter)).merge_and_unload()
     tokenizer = models.load_chat(config.base, config.format, config.revision).tokenizer

@@ -22,7 +22,6 @@ from typing import Any
 import peft
 import torch
 import transformers
-import yaml
 
 from mi_arena.chat_formats import ChatFormat
 from mi_arena.jobs.finetune_config import FinetuneConfig, fields_help, load_config
@@ -33,9 +32,8 @@ from training.adapter_output import Outcome
 from training.checkpoints import best, folder_of
 from training.devices import OtherDevice, accelerator, first_process
 from training.finetune_data import Data, prepare
-
-AFTERWARDS = {"merge", "push_to_hub"}
-"""Keys that may change between two starts of one run: they concern its output alone."""
+from training.output_folder import check_output
+from training.same_run import check_place, check_same_run
 
 
 class Stop:
@@ -72,25 +70,10 @@ def with_adapter(base: transformers.PreTrainedModel, config: FinetuneConfig) -> 
     return tuned
 
 
-def check_same_run(run_path: Path, config: FinetuneConfig) -> None:
-    """A run directory belongs to one config: resuming under another would mix two runs."""
-    file = run_path / "config.yaml"
-    if not file.exists():
-        return
-    before = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    now = config.model_dump()
-    keys = (before.keys() | now.keys()) - AFTERWARDS
-    changed = sorted(key for key in keys if before.get(key) != now.get(key))
-    if changed:
-        raise BadInput(
-            f"{run_path}: holds a run with another {', '.join(changed)}; give another --out"
-        )
-
-
 def ready(config: FinetuneConfig, run: RunDirectory) -> tuple[ChatFormat, Data]:
     """Read and check all that needs no accelerator. Raises ``BadInput`` for what can't be used."""
     run.prepare(config.model_dump())
-    adapter_output.check_output(Path(config.output))
+    check_output(Path(config.output))
     models.check_device(config.dtype, config.quantization == "4bit")
     chat = models.load_chat(config.base, config.format, config.revision)
     shape = models.load_shape(config.base, config.revision)
@@ -213,6 +196,7 @@ def main(argv: list[str] | None = None, stop: Stop | None = None) -> int:
     try:
         prepare_process()
         config = load_config(options.config)
+        check_place(run_path, rented=False)
         check_same_run(run_path, config)
         run = (RunDirectory if first_process() else OtherDevice)(run_path)
         chat, data = ready(config, run)

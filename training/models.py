@@ -6,7 +6,6 @@ the Hub for an adapter, with retries that take half a minute without a network.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +23,11 @@ from transformers.utils import logging as transformers_logging
 
 from mi_arena.chat_formats import ChatFormat, FormatError, load_format
 from mi_arena.jobs.script import BadInput, first_line
-
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+from training.base_place import locate
 
 
 def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def locate(base: str) -> tuple[str, bool]:
-    """What to hand to ``from_pretrained``, and whether it is a folder on this machine."""
-    folder = Path(base)
-    if (folder / "config.json").is_file():
-        return str(folder.resolve()), True
-    if folder.is_dir():
-        raise BadInput(f"{base}: this folder holds no model (no config.json in it)")
-    if HUB_NAME.fullmatch(base):
-        return base, False
-    raise BadInput(f"{base}: no such folder, and not a Hub name (owner/name) either")
 
 
 def load_chat(base: str, format_name: str, revision: str | None = None) -> ChatFormat:

@@ -34,6 +34,7 @@ from training.checkpoints import Evaluation, best, out_of_patience
 from training.cpu_head import score_learnt_positions
 from training.examples import build_examples, held_out, manifest_hash
 from training.finetune_data import prepare
+from training.public_name import public_name
 from training.trainer import evaluation_steps, steps_per_epoch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -284,7 +285,7 @@ def test_public_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "/somewhere/else/demo-base": "demo-base",
         "../weights/demo-base": "demo-base",
     }.items():
-        assert adapter_output.public_name(given) == shown
+        assert public_name(given) == shown
 
 
 def test_a_run_directory_tells_the_run(whole: Path) -> None:
