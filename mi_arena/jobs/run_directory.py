@@ -147,6 +147,11 @@ class RunDirectory:
         )
         self._write_status()
 
+    def reached(self, step: int, total: int, eta_seconds: float | None) -> None:
+        """Note how far a run has come whose work is done, and timed, on another machine."""
+        self._status |= {"step": step, "total": total, "eta_seconds": eta_seconds}
+        self._write_status()
+
     def metric(self, **values: float | int | str) -> None:
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as out:
             out.write(json.dumps(values, ensure_ascii=False) + "\n")
