@@ -18,7 +18,7 @@ from mi_arena.chat_formats import IGNORE
 
 
 def score_learnt_positions(model: PreTrainedModel) -> None:
-    """Answer ``model(..., labels=…, fused_lm_head=True)`` as TRL's head does, but for entropy.
+    """Answer ``model(..., labels=…, fused_lm_head=True)`` as TRL's head does: log-probabilities.
 
     Put on a base model that has TRL's head already; every other call goes on to that.
     """
@@ -41,13 +41,10 @@ def score_learnt_positions(model: PreTrainedModel) -> None:
         mask = targets != IGNORE
         logits = self.get_output_embeddings()(hidden[mask]).float()
         nats = functional.cross_entropy(logits, targets[mask], reduction="none")
-        zeros = torch.zeros(mask.shape)
-        log_probs = zeros.masked_scatter(mask, -nats)
+        log_probs = torch.zeros(mask.shape).masked_scatter(mask, -nats)
         return FusedCausalLMOutput(
             loss=-log_probs.sum() / mask.sum().clamp(min=1),
             log_probs=log_probs,
-            entropy=zeros,
-            is_top1=zeros.masked_scatter(mask, (logits.argmax(-1) == targets[mask]).float()),
             label_mask=mask,
         )
 

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import GenerationConfig, PrinterCallback, TrainerCallback, TrainerControl
 from trl import SFTConfig, SFTTrainer
+from trl.trainer.utils import FusedCausalLMOutput
 
 from mi_arena.chat_formats import ChatFormat, Example
 from mi_arena.dialogue import Message
@@ -93,6 +94,9 @@ class CounsellorTrainer(SFTTrainer):
             train_dataset=Dataset.from_list([vars(example) for example in data.train]),
             processing_class=chat.tokenizer,
         )
+        # Of the step so far: nats, target tokens, tokens. They stay on the device until it ends.
+        self.sums = torch.zeros(3, dtype=torch.float64, device=self.accelerator.device)
+        self.tokens_seen = 0.0
         if arguments.use_cpu:
             score_learnt_positions(model.get_base_model())
         self.remove_callback(PrinterCallback)
@@ -141,20 +145,39 @@ class CounsellorTrainer(SFTTrainer):
         inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | None = None,
-    ) -> Any:
-        """The mean over the step's target tokens; its nats and tokens are counted."""
+    ) -> torch.Tensor:
+        """The mean over the step's target tokens. Nothing is read here: reading waits for a GPU."""
         assert num_items_in_batch is not None and not return_outputs
-        loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
-        value = loss.item()
-        if not math.isfinite(value):
+        scored = self._scored(model, inputs)
+        nats = -scored.log_probs.sum()
+        counts = (scored.label_mask, inputs["attention_mask"])
+        self.sums += torch.stack([one.sum().double() for one in (nats.detach(), *counts)])
+        # Gradients are averaged over the devices, and what is meant is their sum.
+        return nats / num_items_in_batch.clamp(min=1) * self.accelerator.num_processes
+
+    def count_step(self) -> None:
+        """Take the step's sums into the progress, before the optimiser obeys its gradients.
+
+        Raises ``BadInput`` when the loss is no number.
+        """
+        nats, targets, tokens = self.sums.tolist()
+        self.sums.zero_()
+        if not math.isfinite(nats):
             raise BadInput(
-                f"the loss is {value} at step {self.state.global_step + 1}; lower learning_rate"
+                f"the loss is {nats} at step {self.state.global_step + 1}; lower learning_rate"
             )
-        # With several devices the loss is multiplied by their number, as gradients are averaged.
-        nats = value * float(num_items_in_batch) / self.accelerator.num_processes
         self.progress.nats += nats
-        self.progress.tokens += int((inputs["labels"][:, 1:] != -100).sum())
-        return loss
+        self.progress.tokens += int(targets)
+        self.tokens_seen += tokens
+
+    def tokens_since(self) -> float:
+        """Tokens, without padding, that all devices learnt from since this was last asked."""
+        tokens, self.tokens_seen = self.tokens_seen, 0.0
+        return self._reduced([tokens])[0] if self.accelerator.num_processes > 1 else tokens
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Not kept: to count them the trainer would walk through the whole model at each pass."""
+        return 0
 
     @torch.no_grad()
     def evaluate(self, *_: object, **__: object) -> dict[str, float]:
@@ -247,8 +270,17 @@ class CounsellorTrainer(SFTTrainer):
 
     def _nats(self, examples: list[Example]) -> tuple[float, int]:
         inputs = self._prepare_inputs(self.data_collator([vars(example) for example in examples]))
-        outputs = self.model(**inputs, use_cache=False, fused_lm_head=True)
-        return -outputs.log_probs.double().sum().item(), int(outputs.label_mask.sum())
+        scored = self._scored(self.model, inputs)
+        return -scored.log_probs.double().sum().item(), int(scored.label_mask.sum())
+
+    def _scored(self, model: torch.nn.Module, inputs: dict[str, Any]) -> FusedCausalLMOutput:
+        """Log-probabilities of the targets, (rows, longest - 1), and where they are.
+
+        Rows are padded on the right and attention is causal, so no token sees a pad and none has
+        to be masked: without a mask, attention runs in faster kernels.
+        """
+        ids, labels = inputs["input_ids"], inputs["labels"]
+        return model(input_ids=ids, labels=labels, use_cache=False, fused_lm_head=True)
 
     def _reduced(self, numbers: list[float]) -> list[float]:
         device = self.accelerator.device
@@ -288,7 +320,7 @@ class Following(TrainerCallback):
         self.trainer = trainer
         self.evaluations = evaluation_steps(trainer.config, trainer.steps_per_epoch)
         self.bar: tqdm[Any] | None = None
-        self.seconds, self.tokens, self.began = 0.0, 0, 0.0
+        self.seconds, self.began = 0.0, 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         trainer = self.trainer
@@ -300,7 +332,6 @@ class Following(TrainerCallback):
             unit="step",
             disable=None if first else True,
         )
-        self.tokens = state.num_input_tokens_seen
         if not trainer.history:
             trainer.evaluate()
 
@@ -309,6 +340,9 @@ class Following(TrainerCallback):
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.began = time.monotonic()
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.trainer.count_step()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         trainer, step = self.trainer, state.global_step
@@ -327,8 +361,7 @@ class Following(TrainerCallback):
         if "loss" not in logs:
             return
         trainer, step = self.trainer, state.global_step
-        tokens = trainer.state.num_input_tokens_seen - self.tokens
-        self.tokens = trainer.state.num_input_tokens_seen
+        tokens = trainer.tokens_since()
         trainer.run.metric(
             step=step,
             loss=round(logs["loss"], 4),
@@ -385,7 +418,7 @@ def sft_arguments(config: FinetuneConfig, run: RunDirectory) -> SFTConfig:
             use_cpu=not gpu,
             dataloader_pin_memory=gpu,
             ddp_find_unused_parameters=False,
-            include_num_input_tokens_seen="non_padding",
+            router_aux_loss_coef=0.0,  # the loss is that of the counsellor's words, nothing else
             # ``Following`` says when to evaluate and save.
             eval_strategy="no",
             save_strategy="no",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 import torch
 import yaml
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
-from trl import SFTTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from mi_arena.chat_formats import IGNORE
@@ -23,6 +24,7 @@ from mi_arena.engine.loading import load_pair
 from mi_arena.jobs.finetune_config import FinetuneConfig, fields_help, load_config
 from mi_arena.jobs.launching import Launcher
 from mi_arena.jobs.places import Gpus
+from mi_arena.jobs.run_directory import RunDirectory
 from mi_arena.jobs.script import BadInput
 from mi_arena.jobs.turns import Line, turn
 from mi_arena.pairs import load_registry
@@ -35,7 +37,7 @@ from training.cpu_head import score_learnt_positions
 from training.examples import build_examples, held_out, manifest_hash
 from training.finetune_data import prepare
 from training.public_name import public_name
-from training.trainer import evaluation_steps, steps_per_epoch
+from training.trainer import CounsellorTrainer, evaluation_steps, steps_per_epoch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -377,7 +379,7 @@ def test_the_head_on_a_cpu_scores_as_trl_does(base: Path) -> None:
     rows = [vars(chat.example(made_up(1, rounds=r)[0].messages)) for r in (1, 3)]
     batch = Padding(chat.pad_id)(rows)
     model = models.load_base(str(base))
-    add_fused_lm_head(model, outputs=("log_probs", "entropy", "is_top1"))
+    add_fused_lm_head(model)
     found = []
     for change in (lambda model: None, score_learnt_positions):
         change(model)
@@ -386,26 +388,40 @@ def test_the_head_on_a_cpu_scores_as_trl_does(base: Path) -> None:
         output.loss.backward()
         found.append((output, model.get_input_embeddings().weight.grad.clone()))
     (theirs, their_grad), (ours, our_grad) = found
-    for name in ("loss", "log_probs", "is_top1", "label_mask"):
+    for name in ("loss", "log_probs", "label_mask"):
         assert torch.allclose(getattr(theirs, name).float(), getattr(ours, name).float(), atol=1e-5)
     assert torch.allclose(their_grad, our_grad, atol=1e-5)
     ids = batch["input_ids"][1:]
     assert torch.equal(model(ids).logits, model(ids, labels=ids).logits)
 
 
-def test_a_loss_that_is_no_number_is_one_line(
-    tmp_path: Path,
-    base: Path,
-    data: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+def test_padding_changes_no_log_probability(base: Path, tmp_path: Path, data: Path) -> None:
+    """Pads stand on the right, where no token looks: the trainer hands no mask to the model."""
+    config = load_config(write_config(tmp_path, base, data, dropout=0))
+    chat = models.load_chat(str(base), "demo")
+    model = finetune.with_adapter(models.load_base(str(base)), config)
+    run = RunDirectory(tmp_path / "run")
+    trainer = CounsellorTrainer(model, config, prepare(config, chat), chat, run, lambda: False)
+    examples = [chat.example(made_up(1, rounds=rounds)[0].messages) for rounds in (1, 2, 3)]
+    together = trainer._nats(examples)
+    apart = [trainer._nats([example]) for example in examples]
+    assert together[0] == pytest.approx(sum(nats for nats, _ in apart), abs=1e-4)
+    assert together[1] == sum(tokens for _, tokens in apart)
+
+
+def test_a_loss_that_is_no_number_is_one_line_and_nothing_is_saved(
+    tmp_path: Path, base: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lost = torch.tensor(float("nan"))
-    monkeypatch.setattr(SFTTrainer, "compute_loss", lambda *_, **__: lost)
-    config = write_config(tmp_path, base, data)
+    broken = tmp_path / "base"
+    shutil.copytree(base, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"][0] = float("inf")
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    config = write_config(tmp_path, broken, data, validation=0, save_steps=1, accumulation=2)
     assert finetune.main([str(config), "--out", str(tmp_path / "run")]) == 2
     [line] = capsys.readouterr().err.strip().splitlines()
     assert "the loss is nan at step 1; lower learning_rate" in line
+    assert list((tmp_path / "run/checkpoints").iterdir()) == []
 
 
 def test_more_of_the_settings_and_a_merged_model(tmp_path: Path, base: Path, data: Path) -> None:
