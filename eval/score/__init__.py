@@ -1,0 +1,1 @@
+"""Predictions against references, in two named profiles: ``python -m eval.score``."""
