@@ -19,6 +19,7 @@ import torch
 from benchmarks.app_start import start_line
 from benchmarks.engine import NEW, PROMPT, engine_lines
 from benchmarks.large_pair import EIGHT_B, write_pair
+from benchmarks.scoring import scoring_lines
 from benchmarks.timing import Line
 from benchmarks.workspace import workspace_lines
 from mi_arena.pairs import load_registry
@@ -47,6 +48,7 @@ def demo_report(runs: int) -> str:
         *engine_lines(load_registry(ROOT / "models.yaml")["demo"], runs),
         start_line(min(runs, 3)),
         *workspace_lines(runs),
+        *scoring_lines(runs),
     ]
     return (
         "# Benchmarks\n\nWritten by `python -m benchmarks --out docs/benchmarks.md`.\n\n"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.scoring import fmeasure
 from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.tokenizers.tokenizer_zh import TokenizerZh
 
 from eval.score.common_subsequence import common_subsequence
 from eval.score.ngrams import ORDERS, NgramCounts
@@ -64,6 +65,11 @@ def rouge(reference: str, prediction: str) -> Rouge:
 
 
 def bleu_tokens(text: str) -> NgramCounts:
+    """Where all is Chinese, sacreBLEU's tokens are the characters, and its regular expressions
+    would only cost a quarter of the time that a round takes."""
+    without_blanks = "".join(text.split())
+    if all(map(TokenizerZh._is_chinese_char, without_blanks)):
+        return NgramCounts.of(tuple(without_blanks))
     return NgramCounts.of(tuple(_bleu().tokenizer(text.rstrip()).split()))
 
 
