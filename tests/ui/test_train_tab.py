@@ -11,7 +11,17 @@ from playwright.sync_api import Browser, Page, expect
 from mi_arena.dialogue import write_dialogues
 from mi_arena.jobs.viewing import metrics
 from tests.small_dialogues import made_up
-from tests.ui.conftest import DESKTOP, TIMEOUT, Site, agree, invite, open_page, sign_in, talk
+from tests.ui.conftest import (
+    DESKTOP,
+    TIMEOUT,
+    Site,
+    agree,
+    choose,
+    invite,
+    open_page,
+    sign_in,
+    talk,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -102,6 +112,7 @@ def test_a_run_is_watched_stopped_resumed_and_served(
     site.arena.leave_out("tiny")  # so that the draw is no draw
     visitor = open_page(chrome, site.url)
     agree(visitor)
+    choose(visitor, "topic", "smoking")
     talk(visitor, "我想戒烟，可是压力大。")
     started = [*site.arena.store.events("battle_started")][-1]
     assert str(started.epoch).startswith(run.name)
