@@ -51,6 +51,8 @@ class Rental:
     def __post_init__(self) -> None:
         self.store = RunStore(self.api, self.note.repo, self.note.prefix)
         self.patient = Patience(self.run.log, PATIENCE)
+        self._attempts = self.note.attempt
+        """Highest number of an attempt so far; somebody may have started a copy on the Hub."""
 
     def follower(self) -> Follower:
         """Of the note's job."""
@@ -75,6 +77,7 @@ class Rental:
                 self.patient("the run's job", lambda: look_for(self.api, note))
             jobs = self.patient("the run's jobs", lambda: jobs_of(self.api, note))
             going = keep_one(self.api, jobs, self.run.log)
+        self._attempts = max([self._attempts, *map(attempt_of, jobs)])
         job = going or next((job for job in jobs if attempt_of(job) == note.attempt), None)
         if job is None:
             return False
@@ -93,7 +96,7 @@ class Rental:
         """Check and upload what the job needs, and start it."""
         options, note, run = self.options, self.note, self.run
         note.asked, note.job_id = False, None
-        with told("--flavor"):
+        with told("the list of machines"):
             machines = self.patient("the machines", lambda: flavors(self.api))
         flavor = flavor_named(machines, options.flavor)
         note.flavor, note.timeout_seconds = flavor.name, self._timeout(flavor, machines)
@@ -109,7 +112,7 @@ class Rental:
     def _ask(self, flavor: Flavor) -> None:
         """What is asked for is noted before, and what was answered after."""
         note, run = self.note, self.run
-        note.attempt, note.asked = note.attempt + 1, True
+        note.attempt, note.asked = self._attempts + 1, True
         note.config_sha256 = self.inputs.config_sha256
         write_note(run.path, note)
         options = self.options
