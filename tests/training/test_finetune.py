@@ -395,18 +395,39 @@ def test_the_head_on_a_cpu_scores_as_trl_does(base: Path) -> None:
     assert torch.equal(model(ids).logits, model(ids, labels=ids).logits)
 
 
+def new_trainer(folder: Path, base: Path, data: Path, **changes: Any) -> CounsellorTrainer:
+    config = load_config(write_config(folder, base, data, **changes))
+    chat = models.load_chat(str(base), "demo")
+    model = finetune.with_adapter(models.load_base(str(base), getattr(torch, config.dtype)), config)
+    run = RunDirectory(folder / "run")
+    run.start(config.model_dump(), 0)
+    return CounsellorTrainer(model, config, prepare(config, chat), chat, run, lambda: False)
+
+
 def test_padding_changes_no_log_probability(base: Path, tmp_path: Path, data: Path) -> None:
     """Pads stand on the right, where no token looks: the trainer hands no mask to the model."""
-    config = load_config(write_config(tmp_path, base, data, dropout=0))
-    chat = models.load_chat(str(base), "demo")
-    model = finetune.with_adapter(models.load_base(str(base)), config)
-    run = RunDirectory(tmp_path / "run")
-    trainer = CounsellorTrainer(model, config, prepare(config, chat), chat, run, lambda: False)
-    examples = [chat.example(made_up(1, rounds=rounds)[0].messages) for rounds in (1, 2, 3)]
+    trainer = new_trainer(tmp_path, base, data)
+    trainer.model.eval()
+    rounds = (made_up(1, rounds=count)[0].messages for count in (1, 2, 3))
+    examples = [trainer.chat.example(messages) for messages in rounds]
     together = trainer._nats(examples)
     apart = [trainer._nats([example]) for example in examples]
     assert together[0] == pytest.approx(sum(nats for nats, _ in apart), abs=1e-4)
     assert together[1] == sum(tokens for _, tokens in apart)
+
+
+def test_activations_enter_an_adapter_as_narrow_as_they_are(
+    base: Path, tmp_path: Path, data: Path
+) -> None:
+    settings = {"dtype": "bfloat16", "epochs": 1, "gradient_checkpointing": True}
+    trainer = new_trainer(tmp_path, base, data, **settings)
+    seen = set()
+    for name, module in trainer.model.named_modules():
+        if name.endswith("lora_A.default"):
+            assert module.weight.dtype == torch.float32
+            module.register_forward_pre_hook(lambda _, inputs: seen.add(inputs[0].dtype))
+    trainer.run_to_the_end()
+    assert seen == {torch.bfloat16}
 
 
 def test_a_loss_that_is_no_number_is_one_line_and_nothing_is_saved(
