@@ -19,8 +19,16 @@ import torch
 from benchmarks.app_start import start_line
 from benchmarks.engine import NEW, PROMPT, engine_lines
 from benchmarks.large_pair import EIGHT_B, write_pair
+from benchmarks.preparation import preparation_line
 from benchmarks.scoring import scoring_lines
 from benchmarks.timing import Line
+from benchmarks.training import (
+    LARGE_DIALOGUES,
+    SMALL_BATCH,
+    SMALL_DIALOGUES,
+    large_training_lines,
+    training_lines,
+)
 from benchmarks.workspace import workspace_lines
 from mi_arena.pairs import load_registry
 from mi_arena.settings import ROOT
@@ -34,10 +42,15 @@ def machine() -> str:
     )
 
 
+def ratio(line: Line) -> str:
+    spread = f" ({line.spread[0]:.2f}–{line.spread[1]:.2f})" if line.spread else ""
+    return f"{line.ratio:.2f}{spread}"
+
+
 def table(lines: list[Line]) -> str:
     head = "| what | ours | baseline | baseline's | ratio | goal |\n|---|---|---|---|---|---|"
     body = [
-        f"| {x.what} | {x.ours} | {x.baseline} | {x.theirs} | {x.ratio:.2f} | {x.goal} |"
+        f"| {x.what} | {x.ours} | {x.baseline} | {x.theirs} | {ratio(x)} | {x.goal} |"
         for x in lines
     ]
     return "\n".join([head, *body])
@@ -49,12 +62,16 @@ def demo_report(runs: int) -> str:
         start_line(min(runs, 3)),
         *workspace_lines(runs),
         *scoring_lines(runs),
+        *training_lines(min(runs, 3)),
+        preparation_line(runs),
     ]
     return (
         "# Benchmarks\n\nWritten by `python -m benchmarks --out docs/benchmarks.md`.\n\n"
         f"Demo pair (rank 8, fp32), prompt {PROMPT} tokens, {NEW} new tokens, greedy, medians of "
-        f"{runs} runs. A click is the server's part of it, its draft on the disk included."
-        f"\nMachine: {machine()}.\n\n{table(lines)}\n"
+        f"{runs} runs. A click is the server's part of it, its draft on the disk included. "
+        f"Training is one pass over {SMALL_DIALOGUES} dialogues in batches of {SMALL_BATCH}; in "
+        f"brackets the lowest and highest ratio of a run.\n"
+        f"Machine: {machine()}.\n\n{table(lines)}\n"
     )
 
 
@@ -72,6 +89,11 @@ def large_report(runs: int) -> str:
             lines = engine_lines(pair.model_copy(update={"quantization": quantization}), runs)
             parts.append(f"\n## {title}\n\n{table(lines)}\n")
             print(parts[-1], flush=True)
+    parts.append(
+        "\n## Training\n\nbf16 with gradient checkpointing, by the recipe for 80 GB, one pass "
+        f"over {LARGE_DIALOGUES} dialogues; in brackets the lowest and highest ratio of a run.\n\n"
+        f"{table(large_training_lines(min(runs, 3)))}\n"
+    )
     return "".join(parts)
 
 

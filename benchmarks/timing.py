@@ -6,8 +6,11 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Line:
     theirs: str
     ratio: float
     goal: str = ""
+    spread: tuple[float, float] | None = None
+    """The lowest and the highest ratio of a single run."""
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -30,12 +35,17 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def turns(first: Callable[[], T], second: Callable[[], T], runs: int) -> list[tuple[T, T]]:
+    """What both answer, in turn, so that a machine that drifts drifts for both; a warm-up each."""
+    first(), second()
+    return [(first(), second()) for _ in range(runs)]
+
+
 def in_turn(
     first: Callable[[], float], second: Callable[[], float], runs: int
 ) -> tuple[float, float, float]:
     """Medians of both, and the median of the ratios pair by pair; one warm-up each."""
-    first(), second()
-    pairs = [(first(), second()) for _ in range(runs)]
+    pairs = turns(first, second, runs)
     return (
         statistics.median(a for a, _ in pairs),
         statistics.median(b for _, b in pairs),
