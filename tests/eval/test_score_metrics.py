@@ -110,6 +110,7 @@ EDGES = [
     ("好。\n好", "好。好"),  # a blank sentence is a word of rouge_chinese
     ("好。\n\n好。\n ", "。\n。\n"),
     ("好……\n好", "好......\n好"),
+    ("好\u3000的，", "你好\u3000的"),  # a blank that sacreBLEU takes for Chinese
     ("........", "..好......”.."),
     ("“好。”他说。", "“好？”她说！"),
     ("a b", "  "),  # nltk counts blanks, and so a reply of blanks can share some
