@@ -113,7 +113,11 @@ def test_a_run_is_watched_stopped_resumed_and_served(
     visitor = open_page(chrome, site.url)
     agree(visitor)
     choose(visitor, "topic", "smoking")
-    talk(visitor, "我想戒烟，可是压力大。")
+    visitor.fill("#text textarea", "我想戒烟，可是压力大。")
+    visitor.click("#send")
+    visitor.locator(".round").wait_for()
+    answering = visitor.locator('.side[aria-busy="true"]').first
+    answering.wait_for(state="detached", timeout=4 * TIMEOUT)
     started = [*site.arena.store.events("battle_started")][-1]
     assert str(started.epoch).startswith(run.name)
 
