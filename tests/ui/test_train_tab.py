@@ -20,7 +20,6 @@ from tests.ui.conftest import (
     invite,
     open_page,
     sign_in,
-    talk,
 )
 
 pytestmark = pytest.mark.browser
