@@ -18,7 +18,7 @@ from mi_arena.jobs.run_directory import STATUS_NAME, RunDirectory
 from mi_arena.jobs.turns import POLL_SECONDS, turn
 
 GONE_SECONDS = 300
-"""As long may the first process be out of sight: it takes its time to import what it needs."""
+"""As long is the first process waited for: it has much to import, and much to save."""
 
 
 class OtherDevice(RunDirectory):
@@ -61,6 +61,19 @@ def accelerator(run: RunDirectory, config: dict[str, Any]) -> Iterator[None]:
             yield
         finally:
             free_device_memory()  # whoever comes next needs it before this process is gone
+
+
+def let_the_first_end(run_path: Path) -> None:
+    """Of processes that stop together, the others wait until the first one has saved and said so:
+    the launcher takes the rest down as soon as one has ended."""
+    if first_process():
+        return
+    end = time.monotonic() + GONE_SECONDS
+    try:
+        while _state_of_the_first(run_path) == "running" and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        return
 
 
 def _follow_the_first(run_path: Path) -> None:

@@ -30,7 +30,7 @@ from mi_arena.jobs.script import STOPPED, WRONG_INPUT, BadInput, first_line
 from training import adapter_output, models
 from training.adapter_output import Outcome
 from training.checkpoints import best, folder_of
-from training.devices import OtherDevice, accelerator, first_process
+from training.devices import OtherDevice, accelerator, first_process, let_the_first_end
 from training.finetune_data import Data, prepare
 from training.output_folder import check_output
 from training.same_run import check_place, check_same_run
@@ -211,6 +211,7 @@ def main(argv: list[str] | None = None, stop: Stop | None = None) -> int:
         return WRONG_INPUT
     except KeyboardInterrupt:
         end(run, "stopped")
+        let_the_first_end(run_path)
         print("training.finetune: stopped; the same command goes on from here", file=sys.stderr)
         return STOPPED
     except Exception as error:

@@ -58,19 +58,6 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
             os.kill(run.pid, signal.SIGKILL)
 
 
-RANKS = """
-import os, pathlib, sys
-with (pathlib.Path(sys.argv[1]) / "ranks").open("a") as ranks:
-    ranks.write(f"{os.environ['RANK']}/{os.environ['WORLD_SIZE']} ")
-if os.environ["RANK"] != "0":
-    import time
-    while os.path.exists(sys.argv[1]) and not (pathlib.Path(sys.argv[1]) / "go").exists():
-        time.sleep(0.01)
-    sys.exit(0)
-"""
-"""Before the script: what each process is, and all but the first only wait."""
-
-
 def start(launcher: Launcher, mode: str) -> RunView:
     folder = launcher.new_folder("Slow script")
     return launcher.submit(folder, "slow_script", [str(folder), mode])
@@ -221,20 +208,15 @@ def test_only_known_scripts_start(launcher: Launcher) -> None:
         launcher.resume(folder.name)
 
 
-def test_a_run_goes_on_in_its_place(launcher: Launcher) -> None:
-    """On several GPUs the script is started several times, by accelerate; a stop reaches all."""
-    code = (launcher._working / "slow_script.py").read_text()
-    (launcher._working / "slow_script.py").write_text(RANKS + code)
-    folder = launcher.new_folder("Several")
-    run = launcher.submit(folder, "slow_script", [str(folder), "wait"], Gpus(2))
-    until(lambda: launcher.status(run.name).step == 2)
-    launcher.stop(run.name)
-    until(lambda: launcher.status(run.name).state == "stopped")
-    (folder / "go").touch()
-    launcher.resume(run.name)
-    until(lambda: launcher.status(run.name).state == "done")
-    ranks = (folder / "ranks").read_text().split()
-    assert sorted(ranks) == ["0/2", "0/2", "1/2", "1/2"]
+def test_several_gpus_are_accelerates_affair_and_no_users_config_matters() -> None:
+    words = Gpus(3).words("a.script", ["--x", "y"])
+    assert words[:3] == [sys.executable, "-m", "accelerate.commands.launch"]
+    assert words[-4:] == ["-m", "a.script", "--x", "y"]
+    assert "--num_processes=3" in words
+    [named] = [word.partition("=")[2] for word in words if word.startswith("--config_file=")]
+    assert Path(named).is_file()
+    with pytest.raises(ValueError, match="at least 2"):
+        Gpus(1)
 
 
 def test_a_command_of_before_there_were_places(launcher: Launcher) -> None:

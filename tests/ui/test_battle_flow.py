@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from mi_arena.records.battle_events import Judgement
+from tests.battles.conftest import models_of
 from tests.conftest import make_pair
 from tests.ui.conftest import DESKTOP, PHONE, Site, agree, choose, open_page, serve, talk
 
@@ -67,6 +68,49 @@ def test_from_consent_to_withdrawal(
     page.click("#withdraw")
     expect(page.locator("#withdraw-outcome")).to_contain_text("已撤回" if chinese else "Withdrawn")
     assert site.arena.store.count("withdrawn") == 1
+    page.context.close()
+
+
+def test_while_a_model_is_trained_the_page_says_so_and_keeps_what_was_entered(
+    chrome: Browser, site: Site
+) -> None:
+    models = models_of(site.arena)
+    models.pause()
+    page = open_page(chrome, site.url)
+    away = page.locator("#status")
+    expect(away).to_contain_text("咨询师暂时不在：这里正在训练模型")
+    agree(page)
+    choose(page, "topic", "smoking")
+    page.locator("#starter input").first.check()
+    page.fill("#text textarea", ROUNDS[0])
+    page.click("#send")
+    expect(page.locator("#problem")).to_contain_text("写的内容还在，请过一会儿再试")
+    expect(page.locator("#text textarea")).to_have_value(ROUNDS[0])
+    expect(page.locator('#topic input[value="smoking"]')).to_be_checked()
+    expect(page.locator("#starter input").first).to_be_checked()
+    assert site.arena.store.count("battle_started") == 0
+    assert "tiny" not in page.locator("#problem").inner_text() + away.inner_text()
+
+    models.resume()
+    page.click("#send")
+    page.locator("#send").wait_for(state="visible")
+    expect(page.locator(".round")).to_have_count(1)
+    expect(page.locator("#problem")).to_be_empty()
+    begun = next(site.arena.store.events("battle_started")).payload
+    assert begun.topic == "smoking" and begun.starter is not None  # type: ignore[attr-defined]
+    expect(page.locator('.side[aria-busy="true"]')).to_have_count(0)
+
+    models.pause()
+    page.fill("#text textarea", ROUNDS[1])
+    page.click("#send")
+    expect(page.locator("#problem")).to_contain_text("正在训练模型")
+    expect(page.locator("#text textarea")).to_have_value(ROUNDS[1])
+    expect(page.locator(".round")).to_have_count(1)
+    page.click("#switch")
+    expect(away).to_contain_text("a model is being trained")
+    models.resume()
+    page.click("#send")
+    expect(page.locator(".round")).to_have_count(2)
     page.context.close()
 
 
