@@ -34,6 +34,7 @@ def test_defaults_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MI_ARENA_PORT", "70000"),
         ("MI_ARENA_MEMORY_GB", "-1"),
         ("MI_ARENA_SECRET", "short"),
+        ("MI_ARENA_TRAINING_PAUSES_SERVING", "maybe"),
         ("MI_ARENA_PAIRS", ","),
         ("MI_ARENA_PAIRS", "demo,demo"),
         ("MI_ARENA_ADMIN_CODE", ""),

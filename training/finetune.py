@@ -4,7 +4,8 @@ The loss lies on counsellor turns only, through ``chat_formats``; TRL's trainer 
 each evaluation the validation loss on held-out dialogues is measured, sample replies are written
 and a checkpoint is kept; the best one's adapter becomes the output. Stopped by SIGTERM or Ctrl-C
 it saves and exits with 3; started again in the same run directory, after any kill, it goes on
-from the last complete checkpoint and ends at the same losses. On several GPUs:
+from the last complete checkpoint and ends at the same losses. It waits for its turn where another
+fine-tune runs beside it, or the arena serves from the same GPU. On several GPUs:
 ``accelerate launch --config_file training/recipes/accelerate/ddp.yaml -m training.finetune …``.
 """
 

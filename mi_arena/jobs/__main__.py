@@ -150,7 +150,7 @@ def tell(run: RunView, as_json: bool) -> None:
         return
     parts = [run.name, run.state]
     if run.ahead is not None:
-        parts.append(f"{run.ahead} ahead")
+        parts.append(f"{run.ahead} ahead" if run.ahead else "next in line")
     if run.total:
         parts.append(f"{run.step}/{run.total}")
     if run.active and run.eta_seconds is not None:
