@@ -43,12 +43,9 @@ def code_files(root: Path = ROOT) -> dict[str, bytes]:
 def archive(files: dict[str, bytes]) -> bytes:
     """A ``.tar.gz`` that depends on names and contents alone."""
     packed = io.BytesIO()
-    with (
-        gzip.GzipFile("", "wb", compresslevel=1, fileobj=packed, mtime=0) as squeezed,
-        tarfile.open(fileobj=squeezed, mode="w") as tar,
-    ):
+    with tarfile.open(fileobj=packed, mode="w") as tar:
         for name in sorted(files):
             entry = tarfile.TarInfo(name)
             entry.size = len(files[name])
             tar.addfile(entry, io.BytesIO(files[name]))
-    return packed.getvalue()
+    return gzip.compress(packed.getvalue(), compresslevel=1, mtime=0)

@@ -75,27 +75,31 @@ class Publisher:
         state = ({name: stamp(file) for name, file in small.items()}, kept)
         if outcome is None and state == self._published:
             return
-        # Files that grow are read once, so that what is announced is what is sent.
-        add: dict[str, bytes | Path] = {
-            f"{RUN}/{name}": file.read_bytes() for name, file in small.items()
-        }
-        there = {
-            Path(name).parts[2]
-            for name in self._store.files(f"{RUN}/{CHECKPOINTS}")
-            if len(Path(name).parts) > 3
-        }
+        there = self._checkpoints_there()
         with self._set_aside(kept - there) as files:
-            add |= files
-            old: set[str] = set()
-            if outcome is not None:
-                made = self._made() if outcome.code == DONE else {}
-                old = self._store.files(OUTPUT).keys() - made.keys() if made else old
-                add |= made
-                add[OUTCOME] = outcome.model_dump_json(indent=1).encode()
-            gone = [f"{RUN}/{CHECKPOINTS}/{name}" for name in sorted(there - kept)]
-            message = "progress" if outcome is None else "end"
-            self._store.commit(message, add, delete=sorted(old), folders=gone)
+            # Files that grow are read once, so that what is announced is what is sent.
+            grown = {f"{RUN}/{name}": file.read_bytes() for name, file in small.items()}
+            last, old = self._last(outcome) if outcome else ({}, set())
+            self._store.commit(
+                "end" if outcome else "progress",
+                {**grown, **files, **last},
+                delete=sorted(old),
+                folders=[f"{RUN}/{CHECKPOINTS}/{name}" for name in sorted(there - kept)],
+            )
         self._published = state
+
+    def _last(self, outcome: Outcome) -> tuple[dict[str, bytes | Path], set[str]]:
+        """What the last upload adds, and what of an earlier end it takes away."""
+        told: dict[str, bytes | Path] = {OUTCOME: outcome.model_dump_json(indent=1).encode()}
+        if outcome.code != DONE:
+            return told, set()
+        made = self._made()
+        return told | made, self._store.files(OUTPUT).keys() - made.keys()
+
+    def _checkpoints_there(self) -> set[str]:
+        """Names of those on the Hub."""
+        files = (Path(name).parts for name in self._store.files(f"{RUN}/{CHECKPOINTS}"))
+        return {parts[2] for parts in files if len(parts) > 3}
 
     def _complete(self) -> list[Path]:
         found = (self._run / CHECKPOINTS).glob(f"{PREFIX}*")
