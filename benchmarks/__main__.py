@@ -69,8 +69,8 @@ def demo_report(runs: int) -> str:
         "# Benchmarks\n\nWritten by `python -m benchmarks --out docs/benchmarks.md`.\n\n"
         f"Demo pair (rank 8, fp32), prompt {PROMPT} tokens, {NEW} new tokens, greedy, medians of "
         f"{runs} runs. A click is the server's part of it, its draft on the disk included. "
-        f"Training is one pass over {SMALL_DIALOGUES} dialogues in batches of {SMALL_BATCH}; in "
-        f"brackets the lowest and highest ratio of a run.\n"
+        f"Training is one pass over {SMALL_DIALOGUES} dialogues in batches of {SMALL_BATCH}, three "
+        f"times at most; in brackets the lowest and highest ratio of a run.\n"
         f"Machine: {machine()}.\n\n{table(lines)}\n"
     )
 

@@ -62,7 +62,7 @@ def test_a_share_needs_a_card_whose_peak_is_known(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_rows_for_a_gpu_come_out_of_a_small_shape() -> None:
-    speed, memory, flops = large_training_lines(1, SMALL, 32)
+    speed, memory, flops = large_training_lines(1, SMALL, 16)
     assert speed.what.startswith("training, 8B, LoRA rank 16, ") and speed.goal == "≥ 0.97"
     assert speed.spread == (speed.ratio, speed.ratio)
     padding = [re.search(r"(\d+)% padding", text) for text in (speed.what, speed.baseline)]
