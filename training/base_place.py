@@ -16,7 +16,7 @@ def locate(base: str) -> tuple[str, bool]:
     if (folder / "config.json").is_file():
         return str(folder.resolve()), True
     if folder.is_dir():
-        raise BadInput(f"{base}: this folder holds no model (no config.json in it)")
+        raise BadInput(f"base: {base}: this folder holds no model (no config.json in it)")
     if HUB_NAME.fullmatch(base):
         return base, False
-    raise BadInput(f"{base}: no such folder, and not a Hub name (owner/name) either")
+    raise BadInput(f"base: {base}: no such folder, and not a Hub name (owner/name) either")

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from peft import PeftModel
+from safetensors import safe_open
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -22,6 +24,7 @@ from transformers.utils import is_bitsandbytes_available
 from transformers.utils import logging as transformers_logging
 
 from mi_arena.chat_formats import ChatFormat, FormatError, load_format
+from mi_arena.engine.hub_faults import hub_fault
 from mi_arena.jobs.script import BadInput, first_line
 from training.base_place import locate
 
@@ -30,18 +33,28 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def commit_of(base: str, revision: str | None = None) -> str | None:
+    """Of a base on the Hub, the commit that its config was last fetched at; nothing is asked."""
+    source, local = locate(base)
+    found = None if local else try_to_load_from_cache(source, "config.json", revision=revision)
+    return Path(found).parent.name if isinstance(found, str) else None
+
+
 def load_chat(base: str, format_name: str, revision: str | None = None) -> ChatFormat:
     """The base's tokenizer under a chat format; ``revision`` is for one on the Hub."""
     source, local = locate(base)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            source, local_files_only=local, revision=None if local else revision
+            source,
+            local_files_only=local,
+            revision=None if local else revision,
+            trust_remote_code=False,
         )
         return load_format(format_name, tokenizer)
     except FormatError as error:
-        raise BadInput(f"{base}: {error}") from None
+        raise BadInput(f"base: {base}: {error}") from None
     except (OSError, ValueError) as error:
-        raise BadInput(f"{base}: its tokenizer cannot be loaded: {first_line(error)}") from None
+        raise _cannot_load(base, revision, error, "its tokenizer cannot be loaded") from None
 
 
 def load_base(
@@ -60,10 +73,11 @@ def load_base(
             local_files_only=local,
             revision=None if local else revision,
             use_safetensors=True,
+            trust_remote_code=False,
             **(quantized(dtype) if four_bit else {}),
         )
     except (OSError, ValueError) as error:
-        raise BadInput(f"{base}: cannot be loaded: {first_line(error)}") from None
+        raise _cannot_load(base, revision, error, "cannot be loaded") from None
     return (model if four_bit else model.to(device())).eval()
 
 
@@ -71,15 +85,18 @@ def load_shape(base: str, revision: str | None = None) -> PreTrainedModel:
     """The base without its weights, in no memory: for what can be asked before these are read."""
     source, local = locate(base)
     if local and not any(Path(source).glob("*.safetensors")):
-        raise BadInput(f"{base}: no weights in it (*.safetensors)")
+        raise BadInput(f"base: {base}: no weights in it (*.safetensors)")
     try:
         config = AutoConfig.from_pretrained(
-            source, local_files_only=local, revision=None if local else revision
+            source,
+            local_files_only=local,
+            revision=None if local else revision,
+            trust_remote_code=False,
         )
         with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(config)
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{base}: cannot be loaded: {first_line(error)}") from None
+        raise _cannot_load(base, revision, error, "cannot be loaded") from None
 
 
 def check_device(dtype: str, four_bit: bool) -> None:
@@ -107,16 +124,39 @@ def quantized(dtype: torch.dtype) -> dict[str, Any]:
 def load_adapter(model: PreTrainedModel, folder: str) -> PeftModel:
     """``model`` with a LoRA adapter on it, in evaluation mode."""
     path = Path(folder).resolve()
-    if not (path / "adapter_config.json").is_file():
-        raise BadInput(f"{folder}: no adapter there (no adapter_config.json in it)")
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (path / name).is_file():
+            raise BadInput(f"{folder}: no adapter there (no {name} in it)")
     try:
-        return PeftModel.from_pretrained(model, str(path), local_files_only=True).eval()
+        tuned = PeftModel.from_pretrained(model, str(path), local_files_only=True).eval()
     except (RuntimeError, ValueError) as error:
         raise BadInput(
             f"{folder}: does not fit this base; was it tuned on another? {first_line(error)}"
         ) from None
+    # peft leaves layers without weights as they began, and weights without a layer out.
+    with safe_open(path / "adapter_model.safetensors", "pt") as file:
+        held = {name for name in file.keys() if ".lora_A." in name}  # noqa: SIM118
+    names = (name for name, _ in tuned.named_parameters() if ".lora_A." in name)
+    layers = {name.replace(".default.", ".") for name in names}
+    if held != layers:
+        raise BadInput(
+            f"{folder}: does not fit this base; was it tuned on another? It holds weights for "
+            f"{len(held & layers)} of {len(layers)} layers, and for {len(held - layers)} others"
+        )
+    return tuned
 
 
 def context_length(model: PreTrainedModel | PeftModel) -> int:
     """The most tokens the model was made for."""
     return int(model.config.max_position_embeddings)
+
+
+def _cannot_load(base: str, revision: str | None, error: Exception, what: str) -> BadInput:
+    """One line: what the Hub has against it, or else transformers' own words."""
+    fault = hub_fault(base, revision, error)
+    if fault is None and "trust_remote_code" in str(error):
+        fault = (
+            "needs code of its own, which is never run; take a checkpoint of stock classes, or "
+            "convert it (Baichuan2: python -m training.convert_baichuan2)"
+        )
+    return BadInput(f"base: {base}: {fault or f'{what}: {first_line(error)}'}")

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from mi_arena.chat_formats import ChatFormat, FormatError, load_format
 from mi_arena.engine.few_rows import LinearForFewRows, worth_it
+from mi_arena.engine.hub_faults import hub_fault
 from mi_arena.engine.masked_lora import RowMask, attach_adapter
 from mi_arena.engine.protocol import EngineError
 from mi_arena.pairs import Pair, Source
@@ -46,7 +47,9 @@ def load_pair(pair: Pair) -> LoadedPair:
     """Read a pair's weights. Raises ``EngineError`` with one line when it can't be done."""
     try:
         base, adapter = _folder(pair.base), _folder(pair.adapter)
-        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            base, local_files_only=True, trust_remote_code=False
+        )
         chat = load_format(pair.format, tokenizer)
         model = AutoModelForCausalLM.from_pretrained(
             base,
@@ -54,6 +57,7 @@ def load_pair(pair: Pair) -> LoadedPair:
             attn_implementation="sdpa",
             local_files_only=True,
             use_safetensors=True,
+            trust_remote_code=False,
             **quantization(pair),
         )
         if pair.quantization == "none":
@@ -115,7 +119,7 @@ def _bytes_needed(pair: Pair, battles: int) -> int:
     base, adapter = Path(_folder(pair.base)), Path(_folder(pair.adapter))
     width = QUANTIZED_BYTES.get(pair.quantization, BYTES[pair.dtype])
     weights = _parameters(base) * width + _parameters(adapter) * BYTES[pair.dtype]
-    config = AutoConfig.from_pretrained(base, local_files_only=True)
+    config = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False)
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     per_token = 2 * config.num_hidden_layers * heads * head * BYTES[pair.dtype]
@@ -144,8 +148,14 @@ def _folder(source: Source | None) -> str:
     if source.path is not None:
         return source.path
     assert source.repo is not None
-    return snapshot_download(
-        source.repo,
-        revision=source.revision,
-        allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"],
-    )
+    try:
+        return snapshot_download(
+            source.repo,
+            revision=source.revision,
+            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"],
+        )
+    except (OSError, ValueError) as error:
+        fault = hub_fault(source.repo, source.revision, error)
+        if fault is None:
+            raise
+        raise EngineError(f"{source.repo}: {fault}") from None

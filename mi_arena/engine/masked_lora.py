@@ -109,6 +109,12 @@ def attach_adapter(model: nn.Module, folder: Path) -> RowMask:
             raise EngineError(f"adapter {folder.name}: weight {key} is not a LoRA matrix")
         parts.setdefault(found["layer"], {})[found["part"]] = tensor
 
+    left_out = _named_layers(model, config) - parts.keys()
+    if left_out:
+        raise EngineError(
+            f"adapter {folder.name}: it has no weights for {len(left_out)} of the base's layers, "
+            f"{min(left_out)} among them; was it tuned on this base?"
+        )
     for layer, ab in parts.items():
         try:
             parent = model.get_submodule(layer.rpartition(".")[0])
@@ -124,7 +130,7 @@ def attach_adapter(model: nn.Module, folder: Path) -> RowMask:
         if (inputs, ab["B"].shape[0]) != (wanted[0], wanted[1] or ab["B"].shape[0]):
             raise EngineError(
                 f"adapter {folder.name}: layer {layer} is {wanted[0]} to {wanted[1]} in the base "
-                f"but {inputs} to {ab['B'].shape[0]} in the adapter"
+                f"but {inputs} to {ab['B'].shape[0]} in the adapter; was it tuned on this base?"
             )
         alpha = _for_layer(config.get("alpha_pattern"), layer, config.get("lora_alpha", rank))
         scale = alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
@@ -145,6 +151,16 @@ def _refuse(config: dict[str, Any], folder: Path) -> None:
     for reason, true in reasons.items():
         if true:
             raise EngineError(f"adapter {folder.name}: {reason}; retrain it as plain LoRA")
+
+
+def _named_layers(model: nn.Module, config: dict[str, Any]) -> set[str]:
+    """Layers of the base that the adapter's config names one by one, so that all must be there."""
+    targets = config.get("target_modules")
+    apart = ("layers_to_transform", "exclude_modules", "target_parameters")
+    if not isinstance(targets, list) or any(config.get(key) for key in apart):
+        return set()
+    ends = tuple(f".{target}" for target in targets)
+    return {name for name, _ in model.named_modules() if f".{name}".endswith(ends)}
 
 
 def _for_layer(pattern: dict[str, float] | None, layer: str, default: float) -> float:

@@ -10,9 +10,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
 
+from mi_arena.engine.loading import load_pair
 from mi_arena.engine.masked_lora import attach_adapter
 from mi_arena.engine.protocol import EngineError
+from mi_arena.jobs.script import BadInput
+from tests.conftest import make_pair
 from tests.small_models import small_adapter, small_base
+from training import models
 
 
 def copy_of(adapter: Path, folder: Path, **config: object) -> Path:
@@ -44,12 +48,30 @@ def test_other_kinds_of_adapter_are_refused(
         attach_adapter(model, copy_of(adapter, tmp_path / "copy", **config))
 
 
-def test_an_adapter_of_another_base_is_refused(
-    pair_folders: tuple[Path, Path], tmp_path: Path
+ANOTHER_BASE = {
+    "narrower": ({"width": 32}, "is 32 to 32 in the base but 64 to 64 in the adapter"),
+    "shallower": ({"layers": 1}, "the base has no layer model.layers.1."),
+    "deeper": ({"layers": 3}, "no weights for 2 of the base's layers, model.layers.2."),
+}
+
+
+@pytest.mark.parametrize("case", ANOTHER_BASE)
+def test_an_adapter_of_another_base_is_refused_in_one_line(
+    case: str, pair_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    other = small_base(tmp_path / "other", width=32)
-    with pytest.raises(EngineError, match="in the base but"):
-        attach_adapter(LlamaForCausalLM.from_pretrained(other), pair_folders[1])
+    """By the arena when it loads the pair, and by the scripts that put an adapter on a base."""
+    adapter = small_adapter(tmp_path / "a", pair_folders[0], target_modules=["q_proj", "o_proj"])
+    shape, words = ANOTHER_BASE[case]
+    other = small_base(tmp_path / "other", **shape)
+    with pytest.raises(EngineError) as refused:
+        load_pair(make_pair(other, adapter))
+    assert str(refused.value).startswith("pair tiny: adapter a: ")
+    assert words in str(refused.value)
+    with pytest.raises(BadInput) as told:
+        models.load_adapter(models.load_base(str(other)), str(adapter))
+    assert f"{adapter}: does not fit this base" in str(told.value)
+    for line in (str(refused.value), str(told.value)):
+        assert "was it tuned on" in line and "\n" not in line
 
 
 def test_a_weight_that_is_no_lora_matrix_is_refused(
