@@ -33,6 +33,15 @@ class Counts:
     """Counsellor turns lost in them."""
 
 
+@dataclass(frozen=True)
+class Size:
+    """How long a dialogue is, all of it, and what it loses."""
+
+    id: str
+    tokens: int
+    rounds_cut: int
+
+
 @dataclass
 class ExampleSet:
     """Examples beside the (whole) dialogues they were made of, in the order of the file."""
@@ -40,22 +49,27 @@ class ExampleSet:
     dialogues: list[Dialogue] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    sizes: list[Size] = field(default_factory=list)
+    """Of these dialogues, and of those that are too long to be used."""
 
 
 def cut_at_round(
     messages: Sequence[Message], chat: ChatFormat, max_length: int
-) -> tuple[Example | None, int]:
-    """The longest run of whole rounds from the start that fits, and how many rounds were lost.
+) -> tuple[Example | None, int, int]:
+    """The longest run of whole rounds from the start that fits; how many rounds were lost, and how
+    many tokens all rounds have.
 
     What follows the last counsellor turn has nothing to learn in it and is never part of it.
     ``None`` when not even the first round fits.
     """
     ends = [i + 1 for i, message in enumerate(messages) if message.role == "counselor"]
+    whole = 0
     for lost, end in enumerate(reversed(ends)):
         example = chat.example(messages[:end])
+        whole = max(whole, len(example.input_ids))
         if len(example.input_ids) <= max_length:
-            return example, lost
-    return None, len(ends)
+            return example, lost, whole
+    return None, len(ends), whole
 
 
 def with_prompt(messages: Sequence[Message], system_prompt: str | None) -> list[Message]:
@@ -93,7 +107,8 @@ def build_examples(
             counts.left_out_no_counselor_turn += 1
         else:
             messages = with_prompt(dialogue.messages, system_prompt)
-            example, lost = cut_at_round(messages, chat, max_length)
+            example, lost, whole = cut_at_round(messages, chat, max_length)
+            made.sizes.append(Size(dialogue.id, whole, lost))
             if example is None:
                 counts.left_out_too_long += 1
                 continue

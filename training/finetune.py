@@ -7,11 +7,13 @@ it saves and exits with 3; started again in the same run directory, after any ki
 from the last complete checkpoint and ends at the same losses. It waits for its turn where another
 fine-tune runs beside it, or the arena serves from the same GPU. On several GPUs:
 ``accelerate launch --config_file training/recipes/accelerate/ddp.yaml -m training.finetune …``.
+With ``--check`` nothing is trained or written: dialogues, steps, memory and warnings are told.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -24,17 +26,17 @@ import peft
 import torch
 import transformers
 
-from mi_arena.chat_formats import ChatFormat
+from mi_arena.engine.residency import device_memory
 from mi_arena.jobs.finetune_config import FinetuneConfig, fields_help, load_config
 from mi_arena.jobs.run_directory import RunDirectory
-from mi_arena.jobs.script import STOPPED, WRONG_INPUT, BadInput, first_line
-from training import adapter_output, models
+from mi_arena.jobs.script import DONE, STOPPED, WRONG_INPUT, BadInput, first_line
+from training import adapter_output, checking, models, starting
 from training.adapter_output import Outcome
+from training.check_text import table
 from training.checkpoints import best, folder_of
 from training.devices import OtherDevice, accelerator, first_process, let_the_first_end
-from training.finetune_data import Data, prepare
-from training.output_folder import check_output
 from training.same_run import check_place, check_same_run
+from training.starting import Ready, with_adapter
 
 
 class Stop:
@@ -49,74 +51,33 @@ class Stop:
         self.asked = True
 
 
-def with_adapter(base: transformers.PreTrainedModel, config: FinetuneConfig) -> peft.PeftModel:
-    transformers.set_seed(config.seed)
-    try:
-        tuned = peft.get_peft_model(
-            base,
-            peft.LoraConfig(
-                task_type="CAUSAL_LM",
-                r=config.rank,
-                lora_alpha=config.alpha,  # type: ignore[arg-type]  # peft scales by any number
-                lora_dropout=config.dropout,
-                use_rslora=config.rslora,
-                target_modules=config.targets,
-            ),
-        )
-    except ValueError as error:
-        raise BadInput(f"targets: {first_line(error)}") from None
-    assert isinstance(tuned, peft.PeftModel)
-    if isinstance(tuned.get_output_embeddings(), peft.tuners.tuners_utils.BaseTunerLayer):
-        raise BadInput("targets: the output embeddings can't get an adapter; leave them out")
-    return tuned
-
-
-def ready(config: FinetuneConfig, run: RunDirectory) -> tuple[ChatFormat, Data]:
-    """Read and check all that needs no accelerator. Raises ``BadInput`` for what can't be used."""
-    run.prepare(config.model_dump())
-    check_output(Path(config.output))
-    models.check_device(config.dtype, config.quantization == "4bit")
-    chat = models.load_chat(config.base, config.format, config.revision)
-    shape = models.load_shape(config.base, config.revision)
-    context = models.context_length(shape)
-    if config.max_length > context:
-        raise BadInput(f"max_length: {config.max_length} is more than the base's {context}")
-    with_adapter(shape, config)
-    data = prepare(config, chat)
-    run.log(f"{asdict(data.counts)}; {len(data.validation)} held out for validation")
-    return chat, data
-
-
-def tune(
-    config: FinetuneConfig, run: RunDirectory, stop: Stop, chat: ChatFormat, data: Data
-) -> Outcome:
+def tune(config: FinetuneConfig, run: RunDirectory, stop: Stop, ready: Ready) -> Outcome:
     """Train to the end. Raises ``KeyboardInterrupt`` when it was stopped, having saved."""
-    base = models.load_base(
-        config.base, getattr(torch, config.dtype), config.revision, config.quantization == "4bit"
-    )
-    return _train(config, run, stop, chat, data, with_adapter(base, config))
+    starting.check_room(config, ready.weights_bytes, device_memory())
+    with starting.full_memory_told(config):
+        base = models.load_base(
+            config.base,
+            getattr(torch, config.dtype),
+            ready.commit or config.revision,
+            config.quantization == "4bit",
+        )
+        return _train(config, run, stop, ready, with_adapter(base, config))
 
 
 def _train(
     config: FinetuneConfig,
     run: RunDirectory,
     stop: Stop,
-    chat: ChatFormat,
-    data: Data,
+    ready: Ready,
     model: peft.PeftModel,
 ) -> Outcome:
     from training.trainer import CounsellorTrainer
 
-    trainer = CounsellorTrainer(model, config, data, chat, run, lambda: stop.asked)
+    trainer = CounsellorTrainer(model, config, ready.data, ready.chat, run, lambda: stop.asked)
     run.start(config.model_dump(), trainer.steps)
     stop.training = True
     try:
         trainer.run_to_the_end()
-    except torch.cuda.OutOfMemoryError:
-        raise BadInput(
-            "the GPU's memory is full: lower batch_dialogues (and raise accumulation) or "
-            "max_length, or set gradient_checkpointing: true, or quantization: 4bit"
-        ) from None
     finally:
         stop.training = False
     if trainer.stopped:
@@ -126,13 +87,13 @@ def _train(
     kept = best(trainer.history)
     return Outcome(
         config=config,
-        data=data,
+        data=ready.data,
         history=trainer.history,
         stopped_early=trainer.out_of_patience(),
         checkpoint=folder_of(run.checkpoints, kept.step),
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         context=models.context_length(model),
-        base_commit=getattr(model.config, "_commit_hash", None),
+        base_commit=ready.commit,
     )
 
 
@@ -170,7 +131,37 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         type=Path,
         help="run directory; goes on where a run in it was interrupted (default runs/CONFIG-NAME)",
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="only tell what can be known before a start; ends with 2 where it can't start",
+    )
+    parser.add_argument("--json", action="store_true", help="with --check: for a program to read")
+    parser.add_argument(
+        "--devices",
+        type=int,
+        default=int(os.environ.get("WORLD_SIZE", "1")),
+        metavar="N",
+        help="with --check: as many will train together (default 1, or as launched)",
+    )
     return parser.parse_args(argv)
+
+
+def check(options: argparse.Namespace, run_path: Path) -> int:
+    """Tell what can be known before a start."""
+    try:
+        prepare_process()
+        config = load_config(options.config)
+        check_same_run(run_path, config)
+        report = checking.check(config, options.devices)
+    except (BadInput, OSError) as error:
+        if options.json:
+            print(json.dumps(checking.refused(first_line(error)), ensure_ascii=False))
+        print(f"training.finetune: {first_line(error)}", file=sys.stderr)
+        return WRONG_INPUT
+    if first_process():
+        print(json.dumps(report, ensure_ascii=False) if options.json else table(report))
+    return DONE
 
 
 def prepare_process() -> None:
@@ -193,6 +184,8 @@ def end(run: RunDirectory | None, state: Any, error: str | None = None) -> None:
 def main(argv: list[str] | None = None, stop: Stop | None = None) -> int:
     options = parse(argv)
     run_path = options.out or Path("runs") / options.config.stem
+    if options.check:
+        return check(options, run_path)
     run: RunDirectory | None = None
     try:
         prepare_process()
@@ -200,9 +193,12 @@ def main(argv: list[str] | None = None, stop: Stop | None = None) -> int:
         check_place(run_path, rented=False)
         check_same_run(run_path, config)
         run = (RunDirectory if first_process() else OtherDevice)(run_path)
-        chat, data = ready(config, run)
+        run.prepare(config.model_dump())
+        ready = starting.get_ready(config)
+        counts, held = ready.data.counts, len(ready.data.validation)
+        run.log(f"{asdict(counts)}; {held} held out for validation")
         with accelerator(run, config.model_dump()):
-            outcome = tune(config, run, stop or Stop(), chat, data)
+            outcome = tune(config, run, stop or Stop(), ready)
             if not first_process():
                 return 0
             folder = adapter_output.write(outcome, run)

@@ -10,7 +10,9 @@ from mi_arena.chat_formats import ChatFormat, Example
 from mi_arena.dialogue import BadLine, read_dialogues
 from mi_arena.jobs.finetune_config import FinetuneConfig
 from mi_arena.jobs.script import BadInput, first_line
-from training.examples import Counts, ExampleSet, build_examples, held_out, manifest_hash
+from training.examples import Counts, ExampleSet, Size, build_examples, held_out, manifest_hash
+
+LONGEST = 5
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Data:
     train: list[Example]
     validation: list[Example]
     counts: Counts
+    longest: list[Size]
+    """The longest dialogues of ``data``."""
     manifest_sha256: str
     """Of all used dialogues of ``data``, those held out among them."""
     validation_counts: Counts | None = None
@@ -41,6 +45,7 @@ def prepare(config: FinetuneConfig, chat: ChatFormat) -> Data:
         [made.examples[i] for i in train],
         [made.examples[i] for i in validation],
         made.counts,
+        sorted(made.sizes, key=lambda size: -size.tokens)[:LONGEST],
         manifest_hash(made.dialogues),
     )
     return _with_file(data, config, chat, made) if config.validation_data else data
@@ -61,6 +66,7 @@ def _with_file(data: Data, config: FinetuneConfig, chat: ChatFormat, made: Examp
         data.train,
         held.examples,
         data.counts,
+        data.longest,
         data.manifest_sha256,
         held.counts,
         manifest_hash(held.dialogues),

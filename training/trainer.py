@@ -34,27 +34,12 @@ from training.checkpoints import Evaluation, Progress
 from training.cpu_head import score_learnt_positions
 from training.examples import with_prompt
 from training.finetune_data import Data
+from training.step_counts import evaluation_steps, steps_per_epoch
 
 METRIC_STEPS = 5
 CLIP_NORM = 1.0
 SAMPLES = "samples.jsonl"
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
-
-
-def steps_per_epoch(config: FinetuneConfig, dialogues: int, devices: int) -> int:
-    """Optimiser steps in a pass over so many dialogues."""
-    batches = math.ceil(math.ceil(dialogues / config.batch_dialogues) / devices)
-    return math.ceil(batches / config.accumulation)
-
-
-def evaluation_steps(config: FinetuneConfig, per_epoch: int) -> set[int]:
-    """The steps after which to evaluate; the end of each epoch is always one of them."""
-    often = min(config.evaluations_per_epoch, per_epoch)
-    return {
-        epoch * per_epoch + round(part * per_epoch / often)
-        for epoch in range(config.epochs)
-        for part in range(1, often + 1)
-    }
 
 
 class CounsellorTrainer(SFTTrainer):

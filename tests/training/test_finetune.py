@@ -37,7 +37,8 @@ from training.cpu_head import score_learnt_positions
 from training.examples import build_examples, held_out, manifest_hash
 from training.finetune_data import prepare
 from training.public_name import public_name
-from training.trainer import CounsellorTrainer, evaluation_steps, steps_per_epoch
+from training.step_counts import evaluation_steps, steps_per_epoch
+from training.trainer import CounsellorTrainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -668,6 +669,8 @@ def test_bad_input_is_one_line(
     assert expected in lines[0]
     if (tmp_path / "run").exists():
         assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "failed"
+    assert finetune.main([str(config), "--check"]) == 2
+    assert capsys.readouterr().err.strip().splitlines() == lines
 
 
 def test_bad_lines_files_and_folders(

@@ -8,26 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from transformers import GlmConfig, LlamaConfig, PreTrainedConfig
 
 from mi_arena.chat_formats import load_format
 from mi_arena.engine.loading import load_pair
 from mi_arena.pairs import load_registry
-from tests.chat_formats.toy_tokenizers import toy
 from tests.small_dialogues import made_up, write
+from tests.training.small_families import FAMILIES, save_base
 from training import finetune, models
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-COMMON = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 1024,
-    "initializer_range": 0.2,
-}
 
 
 class StopAfter(finetune.Stop):
@@ -40,25 +29,6 @@ class StopAfter(finetune.Stop):
     def asked(self) -> bool:
         self.left -= 1
         return self.left <= 0
-
-
-def config_of(family: str, vocabulary: int) -> PreTrainedConfig:
-    """The native classes: GLM-4 is ``Glm``, the others (Baichuan2 once converted) are Llama."""
-    if family == "glm4":
-        return GlmConfig(
-            **COMMON, vocab_size=vocabulary, head_dim=8, pad_token_id=0, eos_token_id=0
-        )
-    return LlamaConfig(**COMMON, vocab_size=vocabulary, rms_norm_eps=1e-6)
-
-
-def save_base(folder: Path, family: str) -> Path:
-    from transformers import AutoModelForCausalLM
-
-    tokenizer = toy(family)
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    AutoModelForCausalLM.from_config(config_of(family, len(tokenizer))).save_pretrained(folder)
-    return folder
 
 
 def evaluations(folder: Path) -> list[dict[str, float | None]]:
@@ -77,7 +47,7 @@ def written_config(folder: Path, base: Path, data: Path, family: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("family", ["llama3", "baichuan2", "glm4"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_it_trains_resumes_and_serves(family: str, tmp_path: Path) -> None:
     base = save_base(tmp_path / "base", family)
     data = write(tmp_path / "d.jsonl", made_up(9, rounds=1))
