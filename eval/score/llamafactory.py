@@ -11,11 +11,12 @@ import math
 import re
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from eval.score.common_subsequence import common_subsequence
-from eval.score.ngrams import NgramCounts
+from eval.score.ngrams import TEXTS_KEPT, NgramCounts, ngram_counts
 from eval.score.words import cut, words
 
 _NEVER_ZERO = 1e-8
@@ -42,34 +43,30 @@ class Similarity(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """One side of a comparison, with what the metrics want of it."""
+class _Text:
+    """What ROUGE wants of one side of a comparison."""
 
     words: tuple[str, ...]
     unigrams: frozenset[str]
     bigrams: frozenset[tuple[str, str]]
-    characters: NgramCounts
-
-    @classmethod
-    def of(cls, text: str) -> Text:
-        found = _words(text)
-        bigrams = frozenset(pairwise(found))
-        return cls(found, frozenset(found), bigrams, NgramCounts.of(text))
 
 
-def similarity(reference: Text, prediction: Text) -> Similarity:
+def similarity(reference: str, prediction: str) -> Similarity:
     """ROUGE is 0 where either side is empty or blank."""
+    wanted, given = _prepared(reference), _prepared(prediction)
+    shared = common_subsequence(wanted.words, given.words)
     return Similarity(
-        rouge1=100 * _set_f1(reference.unigrams, prediction.unigrams),
-        rouge2=100 * _set_f1(reference.bigrams, prediction.bigrams),
-        rougeL=100
-        * _f1(
-            common_subsequence(reference.words, prediction.words),
-            len(reference.words),
-            len(prediction.words),
-        ),
-        bleu4=100 * _bleu4(reference.characters, prediction.characters),
+        rouge1=100 * _set_f1(wanted.unigrams, given.unigrams),
+        rouge2=100 * _set_f1(wanted.bigrams, given.bigrams),
+        rougeL=100 * _f1(shared, len(wanted.words), len(given.words)),
+        bleu4=100 * _bleu4(ngram_counts(reference), ngram_counts(prediction)),
     )
+
+
+@lru_cache(maxsize=TEXTS_KEPT)
+def _prepared(text: str) -> _Text:
+    found = _words(text)
+    return _Text(found, frozenset(found), frozenset(pairwise(found)))
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 ORDERS = (1, 2, 3, 4)
+TEXTS_KEPT = 256
+"""Of a Chinese text, both profiles count the characters."""
+
+Items = str | tuple[str, ...]
+"""A text as its characters, or as tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +20,7 @@ class NgramCounts:
 
     length: int
     """Items of the text."""
-    counts: tuple[Counter[str | tuple[str, ...]], ...]
-
-    @classmethod
-    def of(cls, text: str | tuple[str, ...]) -> NgramCounts:
-        """Of characters, or of tokens."""
-        length = len(text)
-        counts = (Counter(text[i : i + n] for i in range(length - n + 1)) for n in ORDERS)
-        return cls(length, tuple(counts))
+    counts: tuple[Counter[Items], ...]
 
     @property
     def totals(self) -> tuple[int, ...]:
@@ -33,3 +32,11 @@ class NgramCounts:
             sum(min(ours[ngram], theirs[ngram]) for ngram in ours.keys() & theirs.keys())
             for ours, theirs in zip(self.counts, other.counts, strict=True)
         )
+
+
+@lru_cache(maxsize=TEXTS_KEPT)
+def ngram_counts(items: Items) -> NgramCounts:
+    """Comparable with those of items of the same kind alone."""
+    length = len(items)
+    counts = (Counter(items[i : i + n] for i in range(length - n + 1)) for n in ORDERS)
+    return NgramCounts(length, tuple(counts))

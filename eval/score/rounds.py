@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from multiprocessing import connection, get_context, parent_process
 
 from eval.score import llamafactory, standard
@@ -77,30 +76,25 @@ def _scored(
 
 
 def score_together(rounds: Sequence[Texts], profiles: Sequence[ProfileName]) -> list[RoundScores]:
-    """The scores of each round, in order."""
-    return [
-        score
-        for reference, same in groupby(rounds, key=lambda texts: texts[0])
-        for score in _beside(reference, [prediction for _, prediction in same], profiles)
-    ]
+    """The scores of each round, in order. One reference after another is quickest."""
+    return [_scores(*texts, profiles) for texts in rounds]
 
 
-def _beside(
-    reference: str, predictions: Sequence[str], profiles: Sequence[ProfileName]
-) -> Iterator[RoundScores]:
-    """Scores of all replies that have one reference."""
-    characters = sum(map(len, reference.split()))
-    in_words = llamafactory.Text.of(reference) if "llamafactory" in profiles else None
-    in_tokens = standard.bleu_tokens(reference) if "standard" in profiles else None
-    for prediction in predictions:
-        similarity = rouge = counts = None
-        if in_words is not None:
-            similarity = llamafactory.similarity(in_words, llamafactory.Text.of(prediction))
-        if in_tokens is not None:
-            rouge = standard.rouge(reference, prediction)
-            counts = standard.bleu_counts(in_tokens, standard.bleu_tokens(prediction))
-        cut = " ".join(words(prediction))
-        yield RoundScores(similarity, rouge, counts, describe(prediction), characters, cut)
+def _scores(reference: str, prediction: str, profiles: Sequence[ProfileName]) -> RoundScores:
+    similarity = rouge = counts = None
+    if "llamafactory" in profiles:
+        similarity = llamafactory.similarity(reference, prediction)
+    if "standard" in profiles:
+        rouge = standard.rouge(reference, prediction)
+        counts = standard.bleu_counts(reference, prediction)
+    return RoundScores(
+        llamafactory=similarity,
+        rouge=rouge,
+        bleu_counts=counts,
+        description=describe(prediction),
+        reference_characters=sum(map(len, reference.split())),
+        words=" ".join(words(prediction)),
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import jieba
 
-TEXTS_KEPT = 4096
+TEXTS_KEPT = 256
 """Both profiles cut a text, and all systems answer beside the same reference."""
 
 

@@ -18,11 +18,10 @@ from rouge_score.rouge_scorer import RougeScorer, _lcs_table
 from sacrebleu.metrics.bleu import BLEU
 
 from eval.score.common_subsequence import common_subsequence
-from eval.score.llamafactory import Text, similarity
+from eval.score.llamafactory import similarity
 from eval.score.standard import (
     bleu_counts,
     bleu_signature,
-    bleu_tokens,
     corpus_bleu,
     rouge,
     sentence_bleu,
@@ -120,18 +119,18 @@ EDGES = [
 
 
 def check_round(reference: str, prediction: str) -> None:
-    ours = similarity(Text.of(reference), Text.of(prediction))._asdict()
+    ours = similarity(reference, prediction)._asdict()
     assert ours == pytest.approx(original.llamafactory(reference, prediction), abs=CLOSE, rel=0)
     ours = rouge(reference, prediction)._asdict()
     assert ours == pytest.approx(original.standard_rouge(reference, prediction), abs=CLOSE, rel=0)
-    counts = bleu_counts(bleu_tokens(reference), bleu_tokens(prediction))
+    counts = bleu_counts(reference, prediction)
     theirs = original.standard_sentence_bleu(reference, prediction)
     assert sentence_bleu(counts) == pytest.approx(theirs, abs=CLOSE, rel=0)
     check_corpus([(reference, prediction)])
 
 
 def check_corpus(rounds: Sequence[tuple[str, str]]) -> None:
-    counts = [bleu_counts(bleu_tokens(wanted), bleu_tokens(given)) for wanted, given in rounds]
+    counts = [bleu_counts(*texts) for texts in rounds]
     references, predictions = zip(*rounds, strict=True)
     theirs = original.standard_bleu(references, predictions)
     assert corpus_bleu(np.sum(counts, axis=0).tolist()) == pytest.approx(theirs, abs=CLOSE, rel=0)
@@ -214,7 +213,7 @@ def test_one_reply_and_its_bleus() -> None:
     on words it is lower."""
     wanted = "听起来你最近压力很大，晚上睡不好，白天没有精神。"
     given = "听起来你最近很累，晚上睡不好，白天也没有什么精神。"
-    on_characters = similarity(Text.of(wanted), Text.of(given)).bleu4
+    on_characters = similarity(wanted, given).bleu4
     assert on_characters == pytest.approx(original.standard_bleu([wanted], [given]), abs=CLOSE)
     on_words = 100 * nltk_bleu([words(wanted)], words(given), smoothing_function=SMOOTHING.method3)
     assert 0 < on_words < on_characters - 5
