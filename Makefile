@@ -36,7 +36,7 @@ fix: $(VENV)/.installed-dev ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed ## measure speed and memory, as ratios with their baselines
+bench: $(VENV)/.installed-dev ## measure speed and memory, as ratios with their baselines
 	$(PYTHON) -m benchmarks
 
 lock: ## write requirements.lock anew, from a fresh install on Python 3.11

@@ -47,18 +47,18 @@ def _numbers(report: Mapping[str, Any], lang: Lang) -> str:
         f"<tr><th scope=row>{said(lang, key)}</th><td>{escape(value)}</td></tr>"
         for key, value in told
     )
-    return f"<table class=run-table>{rows}</table>"
+    return f"<div class=scroll><table class=run-table>{rows}</table></div>"
 
 
 def _memory(memory: Mapping[str, Any], lang: Lang) -> str:
     """Needed beside free, as a bar and as words; the estimate's parts beneath."""
     needed, free = memory["needed_bytes"] / GB, memory["available_bytes"] / GB
-    told = said(
-        lang, "check_memory", needed=f"{needed:.2f}", free=f"{free:.2f}", device=memory["device"]
-    )
+    device = memory["device"]
+    place = said(lang, "check_main_memory") if device == "cpu" else device
+    told = said(lang, "check_memory", needed=f"{needed:.2f}", free=f"{free:.2f}", device=place)
     share = min(1.0, needed / free) if free else 1.0
     parts = " · ".join(
-        f"{escape(said(lang, f'memory_{name}'))} {size / GB:.2f}"
+        f"{escape(said(lang, f'memory_{name}'))} {size / GB:.2g} GB"
         for name, size in memory["parts"].items()
     )
     return (
@@ -96,5 +96,5 @@ def _lengths(data: Mapping[str, Any], lang: Lang) -> str:
     summary = said(lang, "check_longest")
     return (
         f"{figure}<details><summary>{summary}</summary>"
-        f"<table class=run-table><tr>{head}</tr>{rows}</table></details>"
+        f"<div class=scroll><table class=run-table><tr>{head}</tr>{rows}</table></div></details>"
     )

@@ -63,7 +63,7 @@ def losses_html(records: Sequence[Mapping[str, Any]], lang: Lang) -> str:
         f"<th scope=col>{said(lang, key)}</th>"
         for key in ("plot_epoch", "plot_step", "plot_train", "plot_validation")
     )
-    table = f"<table class=run-table><tr>{head}</tr>{rows}</table>"
+    table = f"<div class=scroll><table class=run-table><tr>{head}</tr>{rows}</table></div>"
     return f"<details open><summary>{said(lang, 'train_losses')}</summary>{table}</details>"
 
 
@@ -85,8 +85,9 @@ def samples_html(run: RunView, lang: Lang) -> str:
         )
         parts.append(
             f"<h4>{said(lang, 'result_client')}：{escape(prompt)}</h4>"
-            f"<table class=run-table><tr><th scope=col>{said(lang, 'plot_step')}</th>"
-            f"<th scope=col>{said(lang, 'train_reply')}</th></tr>{rows}</table>"
+            f"<div class=scroll><table class=run-table><tr>"
+            f"<th scope=col>{said(lang, 'plot_step')}</th>"
+            f"<th scope=col>{said(lang, 'train_reply')}</th></tr>{rows}</table></div>"
         )
     if not parts:
         return ""
