@@ -6,7 +6,12 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from training.demo_tokenizer import train_tokenizer
 
@@ -49,7 +54,7 @@ def small_base(folder: Path, seed: int = 0, width: int = 64, layers: int = 2) ->
 
 def small_adapter(folder: Path, base: Path, seed: int = 1, **options: object) -> Path:
     """A random LoRA adapter for ``base``, as peft saves it; not zero as a fresh one would be."""
-    model = LlamaForCausalLM.from_pretrained(base)
+    model = AutoModelForCausalLM.from_pretrained(base)
     settings = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", **options}
     tuned = get_peft_model(model, LoraConfig(**settings))
     generator = torch.Generator().manual_seed(seed)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from peft import PeftModel
-from transformers import LlamaForCausalLM
+from transformers import AutoModelForCausalLM, RepetitionPenaltyLogitsProcessor
 
 from mi_arena.decoding import Decoding
 from mi_arena.engine.batch import Batch, Row
@@ -38,7 +38,9 @@ def check_against_reference(reference: torch.nn.Module, row: Row, tally: Tally) 
     ids = torch.tensor([row.prompt + row.new])
     with torch.inference_mode():
         logits = reference(input_ids=ids).logits[0, len(row.prompt) - 1 : -1]
-    for chosen, scores in zip(row.new, logits, strict=True):
+    penalty = RepetitionPenaltyLogitsProcessor(row.decoding.repetition_penalty)
+    for at, (chosen, plain) in enumerate(zip(row.new, logits, strict=True), len(row.prompt)):
+        scores = penalty(ids[:, :at], plain[None])[0]
         tally.steps += 1
         best = int(scores.argmax())
         if chosen != best:
@@ -76,9 +78,9 @@ def rows_of_length(lengths: list[int], vocabulary: int, new: list[int], seed: in
 
 
 def references(base: Path, adapter: Path) -> dict[bool, torch.nn.Module]:
-    plain = LlamaForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+    plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
     tuned = PeftModel.from_pretrained(
-        LlamaForCausalLM.from_pretrained(base, dtype=torch.float32), adapter
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter
     ).eval()
     return {False: plain, True: tuned}
 

@@ -13,7 +13,7 @@ from mi_arena.chat_formats import load_format
 from mi_arena.engine.loading import load_pair
 from mi_arena.pairs import load_registry
 from tests.small_dialogues import made_up, write
-from tests.training.small_families import FAMILIES, save_base
+from tests.small_families import FAMILIES, family_base
 from training import finetune, models
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -49,7 +49,7 @@ def written_config(folder: Path, base: Path, data: Path, family: str) -> Path:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_trains_resumes_and_serves(family: str, tmp_path: Path) -> None:
-    base = save_base(tmp_path / "base", family)
+    base = family_base(tmp_path / "base", family)
     data = write(tmp_path / "d.jsonl", made_up(9, rounds=1))
     whole = written_config(tmp_path / "whole", base, data, family)
     assert finetune.main([str(whole), "--out", str(whole.parent / "run")]) == 0

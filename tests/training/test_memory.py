@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from mi_arena.jobs.finetune_config import FinetuneConfig
+from tests.small_families import FAMILIES, config_of, family_base
 from tests.small_models import small_base
-from tests.training.small_families import FAMILIES, config_of, save_base
 from training import memory, models
 from training.memory import Batch, estimate, kept_by_layer, nf4_bytes, weights_bytes
 from training.starting import with_adapter
@@ -44,7 +44,7 @@ def weightless(family: str = "llama3", **shape: object) -> peft.PeftModel:
 def test_weights_and_adapter_are_those_of_the_loaded_model(
     family: str, dtype: str, tmp_path: Path
 ) -> None:
-    folder = str(save_base(tmp_path / "base", family))
+    folder = str(family_base(tmp_path / "base", family))
     config = changed(dtype=dtype)
     shape = models.load_shape(folder)
     weights = weights_bytes(shape, config)

@@ -16,7 +16,7 @@ COMMON = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
-    "max_position_embeddings": 1024,
+    "max_position_embeddings": 2048,
     "initializer_range": 0.2,
 }
 
@@ -29,7 +29,8 @@ def config_of(family: str, vocabulary: int, **changes: object) -> PreTrainedConf
     return LlamaConfig(**COMMON | changes, vocab_size=vocabulary, rms_norm_eps=1e-6)
 
 
-def save_base(folder: Path, family: str) -> Path:
+def family_base(folder: Path, family: str) -> Path:
+    """A base of a family with random weights and a toy of its tokenizer."""
     tokenizer = toy(family)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
