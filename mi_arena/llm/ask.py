@@ -27,7 +27,12 @@ next from then on."""
 _ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|structured", re.IGNORECASE)
 _ABOUT_LENGTH = re.compile(r"max_completion_tokens")
 _QUOTA = re.compile(r"insufficient_quota|billing_hard_limit|insufficient[_ ]balance", re.IGNORECASE)
-_OURS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "model")
+_OURS = (
+    "temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "model", "top_k",
+    "repetition_penalty",
+)  # fmt: skip
+_NOT_OPENAIS = ("top_k", "repetition_penalty")
+"""The client takes these only as more of the body."""
 _TRY_AGAIN = (408, 409, 425, 429)
 
 
@@ -109,6 +114,10 @@ class Wire:
         parameters: dict[str, Any] = self.endpoint.parameters.asked()
         if "max_tokens" in parameters:
             parameters[self.length_name] = parameters.pop("max_tokens")
+        if question.seed is not None:
+            parameters["seed"] = question.seed
+        if extra := {name: parameters.pop(name) for name in _NOT_OPENAIS if name in parameters}:
+            parameters["extra_body"] = extra
         body = {
             "model": self.endpoint.model,
             "messages": [{"role": s.role, "content": s.content} for s in question.messages],

@@ -25,6 +25,9 @@ class Parameters:
     top_p: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    """These two OpenAI's own interface doesn't have: for servers of one's own, as vLLM."""
 
     def asked(self) -> dict[str, float | int]:
         """Those that are set, by the names of the wire."""

@@ -33,6 +33,8 @@ class Question:
     schema_name: str = "answer"
     sample: int = 0
     """Tells apart answers to one question asked several times on purpose."""
+    seed: int | None = None
+    """Of this question's own, in the place of the parameters'."""
     expected_tokens: int = 500
     """How long the answer will be, roughly: for estimates of cost only."""
 
@@ -50,4 +52,6 @@ def key_of(question: Question, model: str, parameters: Parameters) -> str:
         "schema": question.schema,
         "sample": question.sample,
     }
+    if question.seed is not None:
+        facts["seed"] = question.seed
     return hashlib.sha256(canonical(facts)).hexdigest()

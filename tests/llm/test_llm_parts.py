@@ -136,6 +136,7 @@ def test_a_key_changes_with_what_decides_the_answer_and_with_nothing_else() -> N
         key_of(Question(said), "m", Parameters(temperature=0)),
         key_of(Question(said, {"type": "object"}), "m", Parameters()),
         key_of(Question(said, sample=1), "m", Parameters()),
+        key_of(Question(said, seed=1), "m", Parameters()),
         key_of(Question((*said, *said)), "m", Parameters()),
         key_of(Question((Said("system", "你好"),)), "m", Parameters()),
     ]
