@@ -144,15 +144,19 @@ def choose(registry: dict[str, Pair], wanted: list[str]) -> tuple[list[Pair], li
     return served, problems
 
 
-def missing(pair: Pair) -> str | None:
-    """Why the pair can't be loaded yet and what to do, or ``None``. Looks at local files only."""
+def missing(pair: Pair, base_alone: bool = False) -> str | None:
+    """Why the pair can't be loaded yet and what to do, or ``None``. Looks at local files only.
+
+    ``base_alone``: its adapter is not needed.
+    """
     if pair.server is not None:
         return None
-    if pair.adapter is None:
+    if pair.adapter is None and not base_alone:
         return pair.to_do or "it has no adapter; train one and name it under adapter in models.yaml"
-    for part, source in (("base", pair.base), ("adapter", pair.adapter)):
+    parts = {"base": pair.base, "adapter": None if base_alone else pair.adapter}
+    for part, source in parts.items():
         wanted = "config.json" if part == "base" else "adapter_config.json"
-        if source.path is not None and not (Path(source.path) / wanted).is_file():
+        if source and source.path and not (Path(source.path) / wanted).is_file():
             hint = pair.to_do or f"put the {part} there or correct models.yaml"
             return f"no {wanted} in {source.path}; {hint}"
     return None

@@ -31,7 +31,7 @@ def what_is_served(pair: Pair) -> dict[str, Any]:
         }
     else:
         assert pair.adapter is not None
-        weights = {"base": _identify(pair.base), "adapter": _identify(pair.adapter)}
+        weights = {"base": identify(pair.base), "adapter": identify(pair.adapter)}
     return {
         "pair": pair.id,
         **weights,
@@ -45,7 +45,8 @@ def what_is_served(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _identify(source: Source) -> dict[str, str]:
+def identify(source: Source) -> dict[str, str]:
+    """A folder by its digest, a repository by its name and revision."""
     if source.path is not None:
         return {"sha256": folder_digest(Path(source.path))}
     assert source.repo is not None and source.revision is not None

@@ -43,10 +43,14 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load_pair(pair: Pair) -> LoadedPair:
-    """Read a pair's weights. Raises ``EngineError`` with one line when it can't be done."""
+def load_pair(pair: Pair, base_alone: bool = False) -> LoadedPair:
+    """Read a pair's weights. Raises ``EngineError`` with one line when it can't be done.
+
+    ``base_alone`` leaves the adapter out, for whoever needs no tuned row.
+    """
     try:
-        base, adapter = _folder(pair.base), _folder(pair.adapter)
+        base = _folder(pair.base)
+        adapter = None if base_alone else _folder(pair.adapter)
         tokenizer = AutoTokenizer.from_pretrained(
             base, local_files_only=True, trust_remote_code=False
         )
@@ -63,7 +67,7 @@ def load_pair(pair: Pair) -> LoadedPair:
         if pair.quantization == "none":
             model = model.to(device())
         model.eval().requires_grad_(False)
-        mask = attach_adapter(model, Path(adapter))
+        mask = RowMask() if adapter is None else attach_adapter(model, Path(adapter))
         if worth_it(output := model.get_output_embeddings()):
             model.set_output_embeddings(LinearForFewRows(output))
     except (FormatError, EngineError) as error:
