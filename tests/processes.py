@@ -24,14 +24,19 @@ def start(module: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
-    """SIGKILL as soon as ``reached``; it must not have ended before. Patient on a busy machine."""
+def wait_until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+    """The process must not have ended before. Patient on a busy machine."""
     deadline = time.monotonic() + 600
     while not reached():
         if process.poll() is not None:
-            raise AssertionError(f"ended before it could be killed: {process.communicate()}")
-        assert time.monotonic() < deadline, "never came to where it was to be killed"
+            raise AssertionError(f"ended before it came there: {process.communicate()}")
+        assert time.monotonic() < deadline, "never came to where it was waited for"
         time.sleep(0.005)
+
+
+def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+    """SIGKILL as soon as ``reached``."""
+    wait_until(process, reached)
     process.kill()
     process.communicate()
     assert process.returncode == -9

@@ -1,0 +1,243 @@
+"""``python -m eval.respond``: arguments, exit codes, and what is said at the end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from eval.respond.remote import Asking, Way, endpoint_of
+from eval.respond.rounds import read_test_set
+from eval.respond.run import NAME, Task, check_same_run, respond
+from eval.respond.systems import (
+    FILE,
+    OF_A_PAIR,
+    Prompts,
+    System,
+    load_mi_prompt,
+    parse_systems,
+)
+from mi_arena.decoding import Decoding
+from mi_arena.engine.revisions import at_commits
+from mi_arena.jobs.run_directory import RunDirectory, alone_in
+from mi_arena.jobs.script import (
+    DONE,
+    STOPPED,
+    WRONG_INPUT,
+    BadInput,
+    LimitReached,
+    fault_line,
+    stop_on_terminate,
+    tell_fault,
+)
+from mi_arena.llm.answers import NAME as ANSWERS
+from mi_arena.llm.answers import check_same_answers
+from mi_arena.llm.endpoint import KEY_VARIABLE
+from mi_arena.llm.prices import price_of
+from mi_arena.pairs import Pair, RegistryError, load_registry, missing
+from mi_arena.settings import ROOT
+from training.asking_options import add_asking, whole
+
+BATCH = 128
+GOES_ON = "the same command goes on from here"
+
+DESCRIPTION = f"""\
+Have systems answer every client turn of a test set, each after the gold history, and write their
+replies beside the gold ones, one JSON object a line. Systems:
+
+  base           the pair's base model, with the pair's system prompt if it has one
+  base_prompted  the base with an MI prompt of ours instead ({FILE}), in the dialogue's language
+  tuned          base and adapter
+  remote:NAME    a model behind an OpenAI-compatible server; the key comes from {KEY_VARIABLE} alone
+
+Greedy, with the pair's repetition penalty; --sample decodes as the pair does in a battle, each
+reply from a seed of its own. Where the context is too short, early rounds are left out and counted.
+
+The same command, after any stop or kill, goes on where it was; --out is written when all is there.
+
+Exit codes: 0 done, 2 bad input, 3 stopped by --max-cost or by a signal (the last line says which).
+"""
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {NAME}",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--pair", required=True, metavar="ID", help="of models.yaml")
+    add(
+        "--systems",
+        default=",".join(OF_A_PAIR),
+        metavar="NAMES",
+        help="separated by commas (default %(default)s)",
+    )
+    add("--data", type=Path, required=True, metavar="TEST.jsonl", help="dialogues (.gz allowed)")
+    add("--out", type=Path, required=True, metavar="PRED.jsonl", help="where predictions go")
+    add("--models", type=Path, default=ROOT / "models.yaml", help="registry (default models.yaml)")
+    add("--limit", type=whole, metavar="N", help="the first N dialogues alone")
+    add("--max-new-tokens", type=whole, metavar="N", help="of a reply (default: the pair's)")
+    add("--sample", action="store_true", help="sample as the pair does, instead of greedily")
+    add("--seed", type=int, default=0, metavar="S", help="of sampling (default 0)")
+    add(
+        "--batch",
+        type=whole,
+        default=BATCH,
+        metavar="N",
+        help=f"replies made at once, as memory allows (default {BATCH})",
+    )
+    add("--run", type=Path, metavar="DIR", help="run directory (default PRED.jsonl.run)")
+    add("--json", action="store_true", help="the summary as one JSON object on standard output")
+    add_asking(parser, "the run directory")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit code. No text of a dialogue and no key is ever printed."""
+    options = parse(argv)
+    try:
+        return _run(_task(options), options.json)
+    except (BadInput, OSError) as error:
+        return _told(error, WRONG_INPUT)
+    except KeyboardInterrupt:
+        return _told("stopped by a signal", STOPPED)
+
+
+def _run(task: Task, as_json: bool) -> int:
+    tests = read_test_set(task.data, task.limit)
+    config = task.config(tests)
+    check_same_run(task, config)
+    if task.ways:
+        check_same_answers(task.run, task.asking.answers)
+    task.out.parent.mkdir(parents=True, exist_ok=True)
+    stop_on_terminate()
+    # The lock comes first: another process's status is not ours to overwrite.
+    with alone_in(task.run, "--run"):
+        directory = RunDirectory(task.run)
+        directory.start(config, len(tests.rounds) * len(task.systems))
+        try:
+            summary = respond(task, tests, directory)
+        except (BadInput, OSError) as error:
+            directory.end("failed", str(error))
+            raise
+        except (LimitReached, KeyboardInterrupt) as stop:
+            why = str(stop) or "stopped by a signal"
+            directory.log(why)
+            directory.end("stopped", why)
+            return _told(f"{why}; {GOES_ON}", STOPPED)
+        except Exception as fault:
+            directory.end("failed", fault_line(fault))
+            return tell_fault(NAME, fault)
+        directory.log(f"done, {task.out}")
+        directory.end("done")
+    print(json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(_lines(summary)))
+    return DONE
+
+
+def _task(options: argparse.Namespace) -> Task:
+    if options.out.suffix == ".gz":
+        raise BadInput(f"--out: {options.out} would be plain text: name a file without .gz")
+    if options.out.is_dir() or options.out.resolve() == options.data.resolve():
+        raise BadInput(f"--out: {options.out} is a folder or the input: name another file")
+    if options.out.parent.is_file():
+        raise BadInput(f"{options.out.parent}: is a file: name another --out")
+    systems = parse_systems(options.systems)
+    pair = _pair(options.models, options.pair, systems)
+    decoding = _decoding(pair, options)
+    run = options.run or options.out.with_name(options.out.name + ".run")
+    return Task(
+        pair=pair,
+        systems=systems,
+        data=options.data,
+        out=options.out,
+        run=run,
+        decoding=decoding,
+        seed=options.seed if decoding.temperature > 0 else None,
+        batch=options.batch,
+        limit=options.limit,
+        prompts=Prompts(pair.system_prompt, load_mi_prompt()),
+        ways=_ways(pair, systems, decoding, options),
+        asking=Asking(
+            answers=options.answers or run / ANSWERS,
+            run=run,
+            at_once=options.concurrency,
+            max_cost=options.max_cost,
+        ),
+    )
+
+
+def _pair(registry: Path, name: str, systems: Sequence[System]) -> Pair:
+    """The pair, at the commits that its branches stand at. Raises ``BadInput``."""
+    try:
+        pairs = load_registry(registry)
+    except RegistryError as error:
+        raise BadInput(str(error)) from None
+    if name not in pairs:
+        raise BadInput(f"--pair: no pair {name!a}; known: {', '.join(sorted(pairs))}")
+    pair = pairs[name]
+    if all(system.remote_model for system in systems):
+        return pair
+    base_alone = not any(system.tuned for system in systems)
+    if problem := missing(pair, base_alone):
+        raise BadInput(f"pair {pair.id}: {problem}")
+    return at_commits(pair)
+
+
+def _decoding(pair: Pair, options: argparse.Namespace) -> Decoding:
+    """The pair's, greedy unless sampling is asked for. Raises ``BadInput``."""
+    changes: dict[str, Any] = {} if options.sample else {"temperature": 0.0}
+    if options.max_new_tokens is not None:
+        changes["max_new_tokens"] = options.max_new_tokens
+    try:
+        decoding = Decoding.model_validate(pair.decoding.model_dump() | changes)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise BadInput(f"--max-new-tokens: {first['msg']}") from None
+    if decoding.max_new_tokens >= pair.context:
+        raise BadInput(
+            f"--max-new-tokens: pair {pair.id} has a context of {pair.context} tokens, prompt and "
+            "reply together: name fewer"
+        )
+    return decoding
+
+
+def _ways(
+    pair: Pair, systems: Sequence[System], decoding: Decoding, options: argparse.Namespace
+) -> list[Way]:
+    ways = []
+    for system in systems:
+        if system.remote_model or pair.server:
+            endpoint = endpoint_of(system, pair, decoding, options.base_url, options.timeout)
+            price = price_of(endpoint, options.price_in, options.price_out)
+            if options.max_cost is not None and not price.known:
+                raise BadInput(f"--max-cost: {price.note}")
+            ways.append(Way(system, endpoint, price))
+    return ways
+
+
+def _lines(summary: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{summary['n_rounds']} rounds of {summary['n_dialogues']} dialogues, pair "
+        f"{summary['pair']}: {summary['out']}"
+    ]
+    if without := summary["n_dialogues_without_rounds"]:
+        lines.append(f"dialogues without a counsellor turn that answers a client: {without}")
+    for name, one in summary["systems"].items():
+        tokens = "tokens unknown" if one["tokens"] is None else f"{one['tokens']} tokens"
+        lines.append(
+            f"{name}: {one['replies']} replies, {tokens}; empty {one['empty']}, cut at "
+            f"{summary['max_new_tokens']} tokens {one['cut']}, histories that lost early rounds "
+            f"{one['histories_shortened']} ({one['messages_left_out']} messages)"
+        )
+    return lines
+
+
+def _told(what: object, code: int) -> int:
+    print(f"{NAME}: {what}", file=sys.stderr)
+    return code
