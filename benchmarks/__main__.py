@@ -20,6 +20,7 @@ from benchmarks.app_start import start_line
 from benchmarks.engine import NEW, PROMPT, engine_lines
 from benchmarks.large_pair import EIGHT_B, write_pair
 from benchmarks.preparation import preparation_line
+from benchmarks.responding import responding_line
 from benchmarks.scoring import scoring_lines
 from benchmarks.timing import Line
 from benchmarks.training import (
@@ -57,8 +58,10 @@ def table(lines: list[Line]) -> str:
 
 
 def demo_report(runs: int) -> str:
+    demo = load_registry(ROOT / "models.yaml")["demo"]
     lines = [
-        *engine_lines(load_registry(ROOT / "models.yaml")["demo"], runs),
+        *engine_lines(demo, runs),
+        responding_line(demo, runs),
         start_line(min(runs, 3)),
         *workspace_lines(runs),
         *scoring_lines(runs),
