@@ -26,7 +26,8 @@ from tests.engine.test_equality import Tally, check_against_reference, reference
 from tests.eval.responding import ALL, Desk
 from tests.processes import kill_when, start, wait_until
 from tests.small_dialogues import made_up
-from tests.small_models import family_base, small_adapter
+from tests.small_families import family_base
+from tests.small_models import small_adapter
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

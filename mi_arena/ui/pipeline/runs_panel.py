@@ -71,8 +71,12 @@ class RunsPanel:
         admins: Admins,
         browser: gr.BrowserState,
         beside: Beside | None = None,
+        beside_first: bool = False,
     ):
-        """``changed`` is asked when a run has begun or ended: there are files that weren't."""
+        """``changed`` is asked when a run has begun or ended: there are files that weren't.
+
+        ``beside`` stands below the result, or above it.
+        """
         self._launcher, self._scripts = launcher, scripts
         self._downloads, self._result, self._changed = downloads, result, changed
         self._beside = beside
@@ -84,9 +88,11 @@ class RunsPanel:
         with gr.Row():
             stop = gr.Button(elem_id=f"{name}-stop", visible=False)
             resume = gr.Button(elem_id=f"{name}-resume", visible=False)
+        if beside and beside_first:
+            beside.make()
         with gr.Accordion("…", open=True, visible=False) as result_frame:
             shown = gr.HTML(elem_id=f"{name}-result")
-        if beside:
+        if beside and not beside_first:
             beside.make()
         with gr.Accordion("…", open=False, visible=False) as log_frame:
             log = gr.HTML(elem_id=f"{name}-log")

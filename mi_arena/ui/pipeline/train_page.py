@@ -94,6 +94,7 @@ class TrainPage:
             of_runs,
             browser,
             self.part,
+            beside_first=True,
         )
         self.comparison.make()
         self._connect(admins, of_runs, browser)

@@ -85,9 +85,9 @@ def samples_html(run: RunView, lang: Lang) -> str:
         )
         parts.append(
             f"<h4>{said(lang, 'result_client')}：{escape(prompt)}</h4>"
-            f"<div class=scroll><table class=run-table><tr>"
+            f'<table class="run-table samples"><tr>'
             f"<th scope=col>{said(lang, 'plot_step')}</th>"
-            f"<th scope=col>{said(lang, 'train_reply')}</th></tr>{rows}</table></div>"
+            f"<th scope=col>{said(lang, 'train_reply')}</th></tr>{rows}</table>"
         )
     if not parts:
         return ""
