@@ -141,7 +141,7 @@ def ours(task: Task) -> Trained:
         trainer = CounsellorTrainer(
             with_adapter(task.base(), task.config),
             task.config,
-            Data(task.examples, [], Counts(), ""),
+            Data(task.examples, [], Counts(), [], ""),
             task.chat,
             run,
             lambda: False,

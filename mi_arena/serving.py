@@ -8,21 +8,27 @@ judgements never mix with those of another.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+from huggingface_hub import try_to_load_from_cache
 
 from mi_arena.battles.arena import Arena
 from mi_arena.battles.refusal import Refused
-from mi_arena.engine.protocol import EngineError
+from mi_arena.engine.protocol import Engine, EngineError
 from mi_arena.engine.revisions import at_commits
 from mi_arena.engine.room import EngineRoom
 from mi_arena.jobs.run_directory import write_atomically
 from mi_arena.pairs import Pair, RegistryError, Source, load_registry, missing
 
+log = logging.getLogger(__name__)
+
 SERVED_NAME = "served.yaml"
+RECORD = "training.json"
+"""Beside an adapter of ours: how it was made."""
 
 
 class CannotServe(ValueError):
@@ -38,13 +44,17 @@ class Serving:
 
     def added(self) -> list[Pair]:
         """Those put in and not taken out again."""
-        return list(kept_pairs(self._file).values())
+        try:
+            return list(kept_pairs(self._file).values())
+        except RegistryError as error:
+            log.error("what was put in can't be read: %s", error)
+            return []
 
     def add(self, entry: Path) -> tuple[Pair, str | None]:
         """Serve the one pair of a registry file; a warning where its prompt is another than the
         adapter was tuned with.
 
-        Raises ``CannotServe`` when it can't be loaded, or won't be there after a restart.
+        Raises ``CannotServe`` and changes nothing when it can't be loaded or kept.
         """
         with self._lock:
             try:
@@ -53,7 +63,7 @@ class Serving:
                 raise CannotServe(str(error)) from None
             except ValueError:
                 raise CannotServe(f"{entry}: must hold one pair") from None
-            kept = kept_pairs(self._file)
+            kept = self._kept()
             if pair.id not in kept and pair.id in {p.id for p in self._arena.served_pairs()}:
                 raise CannotServe(f"a pair {pair.id} is served already, by models.yaml")
             if (problem := missing(pair)) is not None:
@@ -65,20 +75,33 @@ class Serving:
             except EngineError as error:
                 raise CannotServe(str(error)) from None
             try:
-                self._arena.serve(pair, engine)
-            except Refused:
+                self._keep({**kept, pair.id: pair})
+                self._serve(pair, engine, kept)
+            except CannotServe:
                 engine.close()
-                raise CannotServe("the records could not be written") from None
-            self._keep({**kept, pair.id: pair})
+                raise
             return pair, other_prompt(pair)
 
     def remove(self, pair_id: str) -> None:
         """No battle begins on it any more; those under way go on. Unknown ones are no fault."""
         with self._lock:
-            kept = kept_pairs(self._file)
+            kept = self._kept()
             if kept.pop(pair_id, None) is not None:
-                self._arena.leave_out(pair_id)
                 self._keep(kept)
+                self._arena.leave_out(pair_id)
+
+    def _kept(self) -> dict[str, Pair]:
+        try:
+            return kept_pairs(self._file)
+        except RegistryError as error:
+            raise CannotServe(f"{error}; mend or remove the file") from None
+
+    def _serve(self, pair: Pair, engine: Engine, before: dict[str, Pair]) -> None:
+        try:
+            self._arena.serve(pair, engine)
+        except Refused:
+            self._keep(before)
+            raise CannotServe("the records could not be written") from None
 
     def _keep(self, pairs: dict[str, Pair]) -> None:
         entries = [pair.model_dump(mode="json", exclude_none=True) for pair in pairs.values()]
@@ -87,10 +110,7 @@ class Serving:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._file, text)
         except OSError as error:
-            raise CannotServe(
-                f"{self._file}: cannot be written ({error.strerror}): after a restart the arena "
-                "will serve what it served before"
-            ) from None
+            raise CannotServe(f"{self._file}: cannot be written: {error.strerror}") from None
 
 
 def kept_pairs(file: Path) -> dict[str, Pair]:
@@ -100,8 +120,13 @@ def kept_pairs(file: Path) -> dict[str, Pair]:
 
 def choose_kept(file: Path, taken: set[str], problem: Callable[[str], None]) -> list[Pair]:
     """The kept pairs that can be served now; ``problem`` gets a line for each other."""
-    chosen = []
-    for pair in kept_pairs(file).values():
+    chosen: list[Pair] = []
+    try:
+        kept = kept_pairs(file)
+    except RegistryError as error:
+        problem(f"what was put in from runs is left out: {error}")
+        return chosen
+    for pair in kept.values():
         reason = "models.yaml has its id" if pair.id in taken else missing(pair)
         if reason is None:
             chosen.append(pair)
@@ -127,10 +152,15 @@ def other_prompt(pair: Pair) -> str | None:
 
 
 def _training_record(adapter: Source | None) -> dict[str, object] | None:
-    if adapter is None or adapter.path is None:
+    if adapter is None:
         return None
+    if adapter.repo is not None:
+        found = try_to_load_from_cache(adapter.repo, RECORD, revision=adapter.revision)
+        file = Path(found) if isinstance(found, str) else None
+    else:
+        file = Path(str(adapter.path)) / RECORD
     try:
-        record = json.loads((Path(adapter.path) / "training.json").read_text(encoding="utf-8"))
+        record = json.loads(file.read_text(encoding="utf-8")) if file else None
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and "system_prompt" in record else None

@@ -94,6 +94,11 @@ def load_settings() -> Settings:
         raise SettingsError(f"{field}: {reason}") from None
 
 
+def runs_folder() -> Path:
+    """The folder of runs, for scripts: other settings, even wrong ones, don't concern them."""
+    return Path(os.environ.get(f"{PREFIX}RUNS") or Settings.model_fields["runs"].default)
+
+
 def study_secret(settings: Settings) -> bytes:
     """The key behind pseudonyms and allocation.
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import psutil
 from mi_arena.engine.residency import free_device_memory
 from mi_arena.jobs.run_directory import STATUS_NAME, RunDirectory
 from mi_arena.jobs.turns import POLL_SECONDS, turn
+from mi_arena.settings import runs_folder
 
 GONE_SECONDS = 300
 """As long is the first process waited for: it has much to import, and much to save."""
@@ -55,12 +57,22 @@ def accelerator(run: RunDirectory, config: dict[str, Any]) -> Iterator[None]:
         run.log(f"waits for the accelerator: {told}")
         print(f"training.finetune: waits for the accelerator: {told}", file=sys.stderr)
 
-    with turn(run.path.resolve().parent, waiting):
+    with turn(_root_of(run.path.resolve()), waiting):
         run.start(config, 0)
         try:
             yield
+        except BaseException as error:
+            # What is on its way up holds the frames, and these hold model and optimiser.
+            traceback.clear_frames(error.__traceback__)
+            raise
         finally:
             free_device_memory()  # whoever comes next needs it before this process is gone
+
+
+def _root_of(run_path: Path) -> Path:
+    """Where its runs wait in line: the folder of runs, if it lies in there, else its own."""
+    runs = runs_folder().resolve()
+    return runs if run_path.is_relative_to(runs) else run_path.parent
 
 
 def let_the_first_end(run_path: Path) -> None:

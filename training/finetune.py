@@ -29,7 +29,16 @@ import transformers
 from mi_arena.engine.residency import device_memory
 from mi_arena.jobs.finetune_config import FinetuneConfig, fields_help, load_config
 from mi_arena.jobs.run_directory import RunDirectory
-from mi_arena.jobs.script import DONE, STOPPED, WRONG_INPUT, BadInput, first_line
+from mi_arena.jobs.script import (
+    DONE,
+    STOPPED,
+    WRONG_INPUT,
+    BadInput,
+    fault_line,
+    first_line,
+    tell_fault,
+)
+from mi_arena.settings import runs_folder
 from training import adapter_output, checking, models, starting
 from training.adapter_output import Outcome
 from training.check_text import table
@@ -40,13 +49,16 @@ from training.starting import Ready, with_adapter
 
 
 class Stop:
-    """SIGTERM or Ctrl-C: while training, the step is finished and saved; else it ends at once."""
+    """SIGTERM or Ctrl-C: while training, the step is finished and saved; else it ends at once.
+
+    A second Ctrl-C doesn't wait for that; a second SIGTERM does, as from a button pressed twice.
+    """
 
     def __init__(self) -> None:
         self.asked = self.training = False
 
-    def __call__(self, *_: object) -> None:
-        if self.asked or not self.training:
+    def __call__(self, number: int = signal.SIGTERM, *_: object) -> None:
+        if not self.training or (self.asked and number != signal.SIGTERM):
             raise KeyboardInterrupt
         self.asked = True
 
@@ -129,7 +141,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out",
         type=Path,
-        help="run directory; goes on where a run in it was interrupted (default runs/CONFIG-NAME)",
+        help="run directory; goes on where a run in it was interrupted (default CONFIG-NAME in MI_ARENA_RUNS, else in runs)",
     )
     parser.add_argument(
         "--check",
@@ -169,7 +181,10 @@ def prepare_process() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     transformers.logging.set_verbosity_error()
     if torch.cuda.is_available() and "LOCAL_RANK" in os.environ:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        there, number = torch.cuda.device_count(), int(os.environ["LOCAL_RANK"])
+        if number >= there:
+            raise BadInput(f"more processes than GPUs: there are {there}; start as many")
+        torch.cuda.set_device(number)
 
 
 def end(run: RunDirectory | None, state: Any, error: str | None = None) -> None:
@@ -183,7 +198,7 @@ def end(run: RunDirectory | None, state: Any, error: str | None = None) -> None:
 
 def main(argv: list[str] | None = None, stop: Stop | None = None) -> int:
     options = parse(argv)
-    run_path = options.out or Path("runs") / options.config.stem
+    run_path = options.out or runs_folder() / options.config.stem
     if options.check:
         return check(options, run_path)
     run: RunDirectory | None = None
@@ -212,8 +227,8 @@ def main(argv: list[str] | None = None, stop: Stop | None = None) -> int:
         print("training.finetune: stopped; the same command goes on from here", file=sys.stderr)
         return STOPPED
     except Exception as error:
-        end(run, "failed", f"{type(error).__name__}: {first_line(error)}")
-        raise
+        end(run, "failed", fault_line(error))
+        return tell_fault("training.finetune", error)
     run.end("done")
     print(report(outcome, folder))
     return 0

@@ -18,7 +18,7 @@ JOB_NAME = "job.json"
 def check_same_run(run_path: Path, config: FinetuneConfig) -> None:
     """Refuse a directory that holds a run of another config: resuming would mix two runs."""
     file = run_path / "config.yaml"
-    if not file.exists():
+    if not file.exists() or not _has_begun(run_path):
         return
     before = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     now = config.model_dump()
@@ -30,9 +30,15 @@ def check_same_run(run_path: Path, config: FinetuneConfig) -> None:
         )
 
 
+def _has_begun(run_path: Path) -> bool:
+    """Whether there is something to go on from: a config that was refused leaves nothing."""
+    trained = any((run_path / "checkpoints").glob("checkpoint-*"))
+    return trained or (run_path / JOB_NAME).exists()
+
+
 def check_place(run_path: Path, rented: bool) -> None:
     """Refuse to go on here with what was begun on a rented machine, and the other way round."""
-    if not (run_path / "config.yaml").exists() or (run_path / JOB_NAME).exists() is rented:
+    if not _has_begun(run_path) or (run_path / JOB_NAME).exists() is rented:
         return
     begun, script = (
         ("this machine", "training.finetune") if rented else ("a rented machine", "training.on_hub")

@@ -91,6 +91,8 @@ class Arena:
         self._draw = random.SystemRandom()
         self._live: dict[str, LiveTurn] = {}
         self._lock = threading.Lock()
+        self._changing = threading.Lock()
+        """Held while what is served changes, and by whoever must not see half of that."""
         self._turns = RateLimiter(rules.turns_per_minute, rules.turns_per_minute_in_all, 60)
         self._starts = RateLimiter(
             max(6, rules.turns_per_minute // 2), rules.turns_per_minute_in_all, 60
@@ -118,12 +120,12 @@ class Arena:
         before are over.
         """
         served = what_is_served(pair)
-        try:
-            with self.store.transaction() as transaction:
-                self.epochs.current(transaction, pair.id, served)
-        except NotStored as error:
-            raise self._not_saved(error) from None
-        with self._lock:
+        with self._changing:
+            try:
+                with self.store.transaction() as transaction:
+                    self.epochs.current(transaction, pair.id, served)
+            except NotStored as error:
+                raise self._not_saved(error) from None
             if (before := self._engines.get(pair.id)) is not None:
                 self._retired.append(before)
             # Whole new dictionaries: whoever is reading goes on with what was there.
@@ -133,7 +135,7 @@ class Arena:
 
     def leave_out(self, pair_id: str) -> None:
         """No battle begins on this pair any more; those under way go on."""
-        with self._lock:
+        with self._changing:
             self._served = {k: v for k, v in self._served.items() if k != pair_id}
 
     @property
@@ -180,21 +182,20 @@ class Arena:
         """
         if topic not in TOPICS:
             raise Refused("bad_topic")
-        served_now = self._served
-        if not served_now:
+        if not self._served:
             raise Refused("no_pair")
         if not self.has_consented(who):
             raise Refused("no_consent")
         self._not_too_fast(self._starts, who)
-        here = [name for name in sorted(served_now) if not self._is_away(name)]
         try:
-            with self.store.transaction() as transaction:
+            with self._changing, self.store.transaction() as transaction:
                 number = transaction.count("battle_started", rater=who.rater)
                 if number:
                     latest = self._tokens.nth_battle(who.rater, number)
                     state = replay(transaction.events(battle=self._tokens.battle(latest)))
                     if state and state.open and not self._over(transaction, state):
                         return latest
+                here = [name for name in sorted(self._served) if not self._is_away(name)]
                 if not here:
                     raise Refused("away")
                 pair = self._draw.choice(here)
@@ -202,7 +203,7 @@ class Arena:
                 # Every pair's: an epoch that opens for one battle would tell that battle's pair.
                 epochs = {
                     name: self.epochs.current(transaction, name, served)
-                    for name, served in served_now.items()
+                    for name, served in self._served.items()
                 }
                 epoch = epochs[pair]
                 index = transaction.count("battle_started", epoch=epoch.id)
@@ -436,15 +437,21 @@ class Arena:
         return engine is not None and engine.away
 
     def _answer(self, who: Identity, state: BattleState) -> None:
-        battle, pair = state.started.battle, self._pairs.get(state.started.pair)
-        if pair is None:
-            raise Refused("no_pair")
+        battle = state.started.battle
+        with self._changing:
+            # What answers must be what the battle's epoch says, also while a pair comes anew.
+            if self.epochs.is_closed(state.epoch):
+                raise Refused("not_open")
+            pair = self._pairs.get(state.started.pair)
+            if pair is None:
+                raise Refused("no_pair")
+            engine = self._engines[pair.id]
         seed = secrets.randbits(62)
         with self._lock:
             if battle in self._live:
                 return
             try:
-                turn = self._engines[pair.id].submit(
+                turn = engine.submit(
                     {arm: state.history(arm, pair.system_prompt) for arm in ARMS},
                     pair.decoding,
                     seed,

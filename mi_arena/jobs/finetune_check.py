@@ -22,14 +22,21 @@ class CannotStart(ValueError):
     """The script's own line saying why it would refuse."""
 
 
-def check(text: str) -> dict[str, Any]:
-    """The report of ``training.finetune --check --json`` on a config. Raises ``CannotStart``."""
+def check(text: str, devices: int = 1, elsewhere: bool = False) -> dict[str, Any]:
+    """The report of ``training.finetune --check --json`` on a config. Raises ``CannotStart``.
+
+    ``elsewhere``: it will run on another machine, so that this one's memory says nothing.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / CONFIG_NAME
         file.write_text(text, encoding="utf-8")
         try:
             ended = subprocess.run(
-                [sys.executable, "-m", MODULE, str(file), "--check", "--json"],
+                [
+                    *(sys.executable, "-m", MODULE, str(file), "--check", "--json"),
+                    *(f"--out={folder}/run", f"--devices={devices}"),
+                    *(["--elsewhere"] if elsewhere else []),
+                ],
                 cwd=ROOT,
                 env=environment(NEEDED_SECRETS[MODULE]),
                 stdin=subprocess.DEVNULL,

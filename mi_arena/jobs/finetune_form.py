@@ -42,7 +42,7 @@ FORM = Form(
         Field("gradient_checkpointing", "check"),
         Field("format", "choice", choices=tuple(sorted(FORMATS)), more=True),
         Field("revision", "text", more=True),
-        Field("system_prompt", "text", more=True),
+        Field("system_prompt", "long", more=True),
         Field("validation", "number", low=0, more=True),
         Field("only_quality", "text", more=True),
         Field("targets", "text", more=True),
@@ -117,6 +117,13 @@ def form_values(recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
     return values
 
 
+def not_here(recipe: Recipe, inputs: Inputs) -> list[str]:
+    """Files that a recipe names and the form can't choose, as the recipe names them."""
+    known = {str(inputs.path(n).resolve()) for n in inputs.names(DIALOGUE_ENDINGS)}
+    named = [*recipe.data, *filter(None, [recipe.settings.get("validation_data")])]
+    return [name for name in named if str((ROOT / name).resolve()) not in known]
+
+
 def config_of(values: Mapping[str, object], inputs: Inputs, output: Path) -> FinetuneConfig:
     """The config that the fields make. Raises ``FormError`` for the first that can't be taken."""
     raw: dict[str, Any] = {"output": str(output)}
@@ -168,6 +175,8 @@ def _value(field: Field, value: object, inputs: Inputs) -> Any:
             return number_in(field, value)
         case "check":
             return bool(value)
+        case "long":
+            return str(value).strip() or None
         case "lines":
             lines = [line.strip() for line in str(value).splitlines()]
             return [line for line in lines if line] or None
@@ -187,7 +196,9 @@ def _shown(value: object) -> str:
         return ""
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value)
 
 
 def _default(key: str) -> Any:

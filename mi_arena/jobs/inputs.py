@@ -15,7 +15,7 @@ CORPUS_ENDINGS = (
 DIALOGUE_ENDINGS = (".jsonl", ".jsonl.gz")
 RATINGS_NAME = "people.jsonl"
 """Experts' ratings, fetched into the run whose sample they rated."""
-INSIDE_RUNS = frozenset({"metrics.jsonl", RATINGS_NAME, "reviews.jsonl"})
+INSIDE_RUNS = frozenset({"metrics.jsonl", "samples.jsonl", RATINGS_NAME, "reviews.jsonl"})
 """No dialogues: chosen from only where a field asks for the very name."""
 RUN_PAPERS = (".json", ".txt")
 """What runs write about themselves; only uploaded ones are corpora."""

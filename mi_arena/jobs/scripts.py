@@ -9,8 +9,10 @@ HOUSES = ("training", "eval")
 NEEDED_SECRETS: Mapping[str, Collection[str]] = {
     "training.finetune": ("HF_TOKEN",),
     "training.on_hub": ("HF_TOKEN",),
+    "training.split": ("HF_TOKEN",),
+    "eval.respond": ("HF_TOKEN",),
 }
-"""By script: gated bases, adapters that are uploaded, rented machines. No other gets a secret."""
+"""By script: gated bases, what is uploaded, rented machines. No other gets a secret."""
 ON_SEVERAL_GPUS = frozenset({"training.finetune"})
 """Scripts that share their work out when they are started once for each GPU."""
 

@@ -14,8 +14,8 @@ from typing import Literal
 
 from mi_arena.jobs.inputs import Inputs, NoSuchFile
 
-Kind = Literal["file", "files", "choice", "suggested", "whole", "number", "text", "lines", "check"]
-"""``suggested`` is a text with proposals; ``lines`` a text of many."""
+Kind = Literal["file", "files", "choice", "suggested", "whole", "number", "text", "long", "lines", "check"]
+"""``suggested`` is a text with proposals; ``long`` a text that keeps its lines; ``lines`` many."""
 
 
 class FormError(ValueError):
@@ -105,7 +105,7 @@ def _words(field: Field, value: object, inputs: Inputs) -> list[str]:
             return [str(value)]
         case "whole" | "number":
             return [_number(field, value)]
-        case "text" | "suggested" | "lines":
+        case "text" | "suggested" | "long" | "lines":
             return [" ".join(str(value).split())] if str(value).strip() else []
 
 

@@ -435,7 +435,8 @@ class BattlePage:
         return crisis_html(help_for(locale_of(request, lang), kinds), lang)
 
     def _outcome(self, view: BattleView | None, lang: Lang) -> str:
-        names = {pair.id: getattr(pair.name, lang) for pair in self.arena.served_pairs()}
+        known = self.arena.known_pairs().values()
+        names = {pair.id: getattr(pair.name, lang) for pair in known}
         return outcome_html(view, lang, self.arena.store, names, self.minimum_n) if view else ""
 
     # ---- helpers

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 from playwright.sync_api import Browser, Page, expect
 
 from mi_arena.dialogue import write_dialogues
@@ -13,6 +15,7 @@ from mi_arena.jobs.viewing import metrics
 from tests.small_dialogues import made_up
 from tests.ui.conftest import (
     DESKTOP,
+    PHONE,
     TIMEOUT,
     Site,
     agree,
@@ -147,3 +150,54 @@ def test_what_is_entered_wrongly_is_told_in_one_line(site: Site, chrome: Browser
     expect(note).to_contain_text("“训练语料”还没有填。")
     assert site.tools.launcher.runs() == []
     assert [path.name for path in site.tools.inputs.root.glob("train-*")] == []
+
+
+def a_run_from_a_shell(root: Path, name: str, rate: float, losses: list[float]) -> None:
+    """What ``training.finetune`` leaves that was not begun by the app."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    status = {"state": "done", "script": "training.finetune", "step": 10, "total": 10}
+    (folder / "status.json").write_text(json.dumps(status | {"updated_at": f"2026-01-01 {name}"}))
+    config = {"base": "somewhere", "data": "d.jsonl", "output": "o", "learning_rate": rate}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    records = [
+        {"step": step, "epoch": step, "validation_loss": loss} for step, loss in enumerate(losses)
+    ]
+    records += [{"step": 5, "loss": 4.5, "learning_rate": rate}]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+
+
+def test_runs_from_a_shell_are_shown_and_compared(site: Site, chrome: Browser) -> None:
+    root = site.tools.inputs.root
+    a_run_from_a_shell(root, "slow", 0.0001, [5.0, 4.9])
+    a_run_from_a_shell(root, "quick", 0.001, [5.0, 4.2])
+    page = open_train(chrome, site, PHONE)
+    expect(page.locator("#train-run h3")).to_have_text(re.compile("^(slow|quick) 完成$"))
+    expect(page.locator("#train-resume")).to_be_hidden()
+    page.locator("#train-comparison > button").click()
+    for name in ("slow", "quick"):
+        page.locator("#train-compare input").click()
+        page.get_by_role("option", name=name).click()
+    page.keyboard.press("Escape")
+    table = page.locator("#train-comparison .run-table")
+    expect(table).to_contain_text("4.2000")
+    expect(table.locator("tr", has_text="learning_rate")).to_contain_text("0.0001")
+    expect(page.locator("#train-compared .js-plotly-plot")).to_be_visible()
+    # Nothing is wider than the phone.
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_check_tells_memory_and_data_and_what_it_refuses(site: Site, chrome: Browser) -> None:
+    page = open_train(chrome, site)
+    page.click("#train-check")
+    checked = page.locator("#train-checked")
+    expect(checked.locator("meter")).to_be_visible(timeout=4 * TIMEOUT)
+    expect(checked).to_contain_text("估计需要")
+    expect(checked.locator("tr", has_text="基座许可")).to_contain_text("Apache-2.0")
+    page.locator("#finetune-base input").fill("/nowhere/at/all")
+    page.keyboard.press("Enter")
+    expect(page.locator("#train-yaml")).to_contain_text("/nowhere/at/all")
+    page.click("#train-check")
+    expect(checked.locator(".note.bad")).to_contain_text(
+        "base: /nowhere/at/all: no such folder", timeout=4 * TIMEOUT
+    )

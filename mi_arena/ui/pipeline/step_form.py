@@ -97,7 +97,7 @@ class FormFields:
                 return gr.Textbox(value, max_length=20, elem_id=name, min_width=150)
             case "check":
                 return gr.Checkbox(value=bool(field.default), elem_id=name, min_width=150)
-            case "lines":
+            case "lines" | "long":
                 return gr.Textbox(lines=3, max_length=4_000, elem_id=name, min_width=320)
             case "text":
                 return gr.Textbox(max_length=2_000, elem_id=name, min_width=200)
