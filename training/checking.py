@@ -40,7 +40,7 @@ def check(config: FinetuneConfig, devices: int = 1) -> Facts:
 
     Loads the tokenizer and reads the data, but no weights.
     """
-    ready = get_ready(config)
+    ready = get_ready(config, devices)
     facts = {
         "data": _data(config, ready.data),
         "steps": _steps(config, len(ready.data.train), devices),

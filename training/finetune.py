@@ -151,12 +151,21 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="with --check: for a program to read")
     parser.add_argument(
         "--devices",
-        type=int,
+        type=positive,
         default=int(os.environ.get("WORLD_SIZE", "1")),
         metavar="N",
         help="with --check: as many will train together (default 1, or as launched)",
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.json and not options.check:
+        parser.error("--json goes with --check")
+    return options
+
+
+def positive(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return int(text)
 
 
 def check(options: argparse.Namespace, run_path: Path) -> int:
@@ -171,6 +180,8 @@ def check(options: argparse.Namespace, run_path: Path) -> int:
             print(json.dumps(checking.refused(first_line(error)), ensure_ascii=False))
         print(f"training.finetune: {first_line(error)}", file=sys.stderr)
         return WRONG_INPUT
+    except KeyboardInterrupt:
+        return STOPPED
     if first_process():
         print(json.dumps(report, ensure_ascii=False) if options.json else table(report))
     return DONE

@@ -5,6 +5,7 @@ The real start and the check beforehand both go through here, so that they can't
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,8 +38,13 @@ class Ready:
     """Of a base on the Hub; tokenizer and weights are taken at the same one."""
 
 
-def get_ready(config: FinetuneConfig) -> Ready:
-    """Raises ``BadInput`` with one line for what can't be used, and for what can't be done here."""
+def get_ready(config: FinetuneConfig, devices: int = 1) -> Ready:
+    """Raises ``BadInput`` with one line for what can't be used, and for what can't be done here.
+
+    ``devices`` are those that a launcher will bring in.
+    """
+    if devices == 1:
+        check_one_gpu()
     check_output(Path(config.output))
     models.check_device(config.dtype, config.quantization == "4bit")
     base = models.load_shape(config.base, config.revision)
@@ -73,6 +79,15 @@ def with_adapter(base: transformers.PreTrainedModel, config: FinetuneConfig) -> 
     if isinstance(tuned.get_output_embeddings(), peft.tuners.tuners_utils.BaseTunerLayer):
         raise BadInput("targets: the output embeddings can't get an adapter; leave them out")
     return tuned
+
+
+def check_one_gpu() -> None:
+    """Raises ``BadInput`` where this process alone sees several: it must not take them all."""
+    if torch.cuda.device_count() > 1 and "LOCAL_RANK" not in os.environ:
+        raise BadInput(
+            "several GPUs are visible: start with accelerate launch (training/recipes/"
+            "accelerate/), or show one, as in CUDA_VISIBLE_DEVICES=0"
+        )
 
 
 def check_room(config: FinetuneConfig, weights: int, room: int, which: str = "free") -> None:

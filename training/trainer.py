@@ -67,11 +67,6 @@ class CounsellorTrainer(SFTTrainer):
         self.steps = self.steps_per_epoch * config.epochs
         arguments.warmup_steps = round(self.steps * config.warmup_ratio)
         arguments.logging_steps = METRIC_STEPS if self.steps_per_epoch >= METRIC_STEPS else 1
-        if arguments.n_gpu > 1:
-            raise BadInput(
-                "several GPUs are visible: start with accelerate launch (training/recipes/"
-                "accelerate/), or show one, as in CUDA_VISIBLE_DEVICES=0"
-            )
         super().__init__(
             model=model,
             args=arguments,

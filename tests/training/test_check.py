@@ -305,6 +305,13 @@ def test_a_full_memory_is_one_line(tmp_path: Path, data: str) -> None:
 # ---- what is refused
 
 
+@pytest.mark.parametrize("words", [["--json"], ["--check", "--devices", "0"]])
+def test_options_that_make_no_sense(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        finetune.main(["config.yaml", *words])
+    assert refused.value.code == 2
+
+
 def test_what_can_not_start_is_one_line_and_told_in_json(
     tmp_path: Path, base: str, data: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

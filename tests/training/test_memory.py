@@ -19,6 +19,7 @@ from tests.small_models import small_base
 from training import memory, models
 from training.memory import Batch, estimate, kept_by_layer, nf4_bytes, weights_bytes
 from training.starting import with_adapter
+from training.trainer import leave_dtypes_to_autocast
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -128,7 +129,10 @@ def test_what_autograd_keeps_of_a_layer(family: str, dtype: str, dropout: float)
         base = AutoModelForCausalLM.from_config(
             config_of(family, 300, num_hidden_layers=layers), dtype=getattr(torch, dtype)
         )
-        return with_adapter(base, config).train()
+        model = with_adapter(base, config).train()
+        if dtype == "bfloat16":
+            leave_dtypes_to_autocast(model)  # as the trainer does
+        return model
 
     real = kept_in_a_pass(tuned(3), dtype, rows, longest)
     real -= kept_in_a_pass(tuned(2), dtype, rows, longest)
