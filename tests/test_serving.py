@@ -12,6 +12,7 @@ import yaml
 
 from mi_arena.access.identity import Identity
 from mi_arena.battles.arena import Arena
+from mi_arena.battles.refusal import Refused
 from mi_arena.engine.room import EngineRoom
 from mi_arena.pairs import Pair
 from mi_arena.serving import SERVED_NAME, CannotServe, Serving, choose_kept, other_prompt
@@ -161,3 +162,43 @@ def test_another_prompt_than_in_training_is_told(
     (adapter / "training.json").write_text(json.dumps({"system_prompt": trained}))
     warning = other_prompt(pair)
     assert warning is None if told is None else warning is not None and told in warning
+
+
+def test_what_can_not_be_kept_is_not_served(
+    arena: Arena, tmp_path: Path, pair_folders: tuple[Path, Path]
+) -> None:
+    (tmp_path / "a-file").write_text("")
+    serving = Serving(arena, EngineRoom(GB, 2, 8), tmp_path / "a-file" / SERVED_NAME)
+    with pytest.raises(CannotServe, match="cannot be written"):
+        serving.add(entry(tmp_path, tuned(pair_folders)))
+    assert [p.id for p in arena.served_pairs()] == ["tiny"]
+
+
+def test_a_damaged_file_keeps_nobody_from_starting(tmp_path: Path, arena: Arena) -> None:
+    file = tmp_path / SERVED_NAME
+    file.write_text("pairs: [")
+    told: list[str] = []
+    assert choose_kept(file, set(), told.append) == [] and len(told) == 1
+    serving = Serving(arena, EngineRoom(GB, 2, 8), file)
+    assert serving.added() == []
+    with pytest.raises(CannotServe, match="mend or remove the file"):
+        serving.remove("fresh")
+    assert file.read_text() == "pairs: ["
+
+
+def test_an_open_battle_of_changed_weights_is_over(
+    arena: Arena, serving: Serving, tmp_path: Path, pair_folders: tuple[Path, Path]
+) -> None:
+    serving.add(entry(tmp_path, tuned(pair_folders)))
+    arena.leave_out("tiny")
+    who = rater(arena)
+    token, before = battle(arena, who)
+    changed = tuned(pair_folders).model_copy(update={"system_prompt": "先听，再问。"})
+    serving.add(entry(tmp_path, changed))
+    for act in (lambda: arena.say(who, token, "还有呢？"), lambda: arena.retry(who, token)):
+        try:
+            act()
+        except Refused as refused:
+            assert refused.code == "not_open"
+    assert arena.view(who, token).complete_rounds == 1
+    assert battle(arena, who)[1] != before

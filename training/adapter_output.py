@@ -6,9 +6,8 @@ Nothing in the shipped files names a path of this machine.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,8 +27,9 @@ from training import models, pair_entry
 from training.adapter_card import adapter_card
 from training.checkpoints import Evaluation, best
 from training.finetune_data import Data
-from training.output_folder import MERGED
+from training.output_folder import MERGED, check_output
 from training.public_name import public_name
+from training.whole_folder import whole_folder
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -55,7 +55,7 @@ def write(outcome: Outcome, run: RunDirectory) -> Path:
     config = outcome.config
     folder = export(outcome)
     if config.merge:
-        run.log(f"merged model: {merge(config, folder)}")
+        run.log(f"merged model: {merge(config, folder, outcome.base_commit)}")
     commit = push(config.push_to_hub, folder) if config.push_to_hub else None
     entry = pair_entry.registry_text(
         config, run.path.resolve().name, folder, outcome.context, outcome.base_commit, commit
@@ -109,7 +109,7 @@ def export(outcome: Outcome) -> Path:
         adapter_config["target_modules"].sort()  # a set to peft: its order would change by run
     record = training_record(outcome)
     target = Path(config.output)
-    with replaced(target) as part:
+    with replaced(target, check_output) as part:
         shutil.copyfile(source / WEIGHTS, part / WEIGHTS)
         for name, content in (("adapter_config.json", adapter_config), ("training.json", record)):
             text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
@@ -119,13 +119,14 @@ def export(outcome: Outcome) -> Path:
     return target
 
 
-def merge(config: FinetuneConfig, adapter: Path) -> Path:
-    """Base and adapter as one model, beside the adapter."""
+def merge(config: FinetuneConfig, adapter: Path, commit: str | None) -> Path:
+    """Base and adapter as one model, beside the adapter; ``commit`` is what was trained on."""
     target = Path(config.output + MERGED)
-    base = models.load_base(config.base, getattr(torch, config.dtype), config.revision)
+    revision = commit or config.revision
+    base = models.load_base(config.base, getattr(torch, config.dtype), revision)
     merged = models.load_adapter(base, str(adapter)).merge_and_unload()
-    tokenizer = models.load_chat(config.base, config.format, config.revision).tokenizer
-    with replaced(target) as part:
+    tokenizer = models.load_chat(config.base, config.format, revision).tokenizer
+    with replaced(target, lambda _: None) as part:
         merged.save_pretrained(part)
         tokenizer.save_pretrained(part)
     return target
@@ -145,17 +146,10 @@ def push(repo: str, folder: Path) -> str:
 
 
 @contextmanager
-def replaced(target: Path) -> Iterator[Path]:
+def replaced(target: Path, check: Callable[[Path], object]) -> Iterator[Path]:
     """A folder to write into that takes ``target``'s place once all of it is there."""
-    part = target.with_name(target.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
     try:
-        part.mkdir(parents=True)
-        yield part
-    except Exception as error:
-        shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise BadInput(f"{target}: could not be written: {first_line(error)}") from None
-        raise
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(part, target)
+        with whole_folder(target, check) as part:
+            yield part
+    except OSError as error:
+        raise BadInput(f"{target}: could not be written: {first_line(error)}") from None

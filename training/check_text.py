@@ -44,13 +44,14 @@ def _data(data: dict[str, Any]) -> dict[str, str]:
 
 def _run(report: dict[str, Any]) -> dict[str, str]:
     steps, model, memory = report["steps"], report["model"], report["memory"]
+    known = memory["available_bytes"] is not None
+    free = f", {memory['available_bytes'] / GB:.2f} GB free on {memory['device']}" if known else ""
     parts = ", ".join(f"{name} {size / GB:.2f}" for name, size in memory["parts"].items())
     return {
         "steps": f"{steps['total']:,} ({steps['epochs']} x {steps['per_epoch']:,}) of "
         f"{steps['dialogues_per_step']:,} dialogues; {steps['evaluations']:,} evaluations",
         "model": f"{model['parameters']:,} parameters and {model['trainable']:,} to train; context "
         f"{model['context']:,}; licence {model['licence'] or 'not known'}",
-        "memory": f"about {memory['needed_bytes'] / GB:.2f} GB needed, "
-        f"{memory['available_bytes'] / GB:.2f} GB free on {memory['device']}",
+        "memory": f"about {memory['needed_bytes'] / GB:.2f} GB needed" + free,
         "": parts,
     }

@@ -35,17 +35,19 @@ BARS = 20
 Facts = dict[str, Any]
 
 
-def check(config: FinetuneConfig, devices: int = 1) -> Facts:
+def check(config: FinetuneConfig, devices: int = 1, elsewhere: bool = False) -> Facts:
     """The report on a fine-tune that so many devices share. Raises ``BadInput`` if it can't start.
+
+    ``elsewhere``: on another machine's GPU, of whose memory nothing is known here.
 
     Loads the tokenizer and reads the data, but no weights.
     """
-    ready = get_ready(config, devices)
+    ready = get_ready(config, devices, elsewhere)
     facts = {
         "data": _data(config, ready.data),
         "steps": _steps(config, len(ready.data.train), devices),
         "model": _model(config, ready),
-        "memory": _memory(config, ready, devices),
+        "memory": _memory(config, ready, devices, elsewhere),
     }
     return {"ok": True, "errors": [], "warnings": _warnings(config, facts), **facts}
 
@@ -125,8 +127,8 @@ def _model(config: FinetuneConfig, ready: Ready) -> Facts:
     }
 
 
-def _memory(config: FinetuneConfig, ready: Ready, devices: int) -> Facts:
-    """Of one device; ``fits`` is whether the estimate is at most what is free."""
+def _memory(config: FinetuneConfig, ready: Ready, devices: int, elsewhere: bool) -> Facts:
+    """Of one device; ``fits`` is whether the estimate is at most what is free, if that is known."""
     train = ready.data.train
     rows = min(config.batch_dialogues, len(train))
     batch = Batch(
@@ -134,17 +136,22 @@ def _memory(config: FinetuneConfig, ready: Ready, devices: int) -> Facts:
         longest=max(len(example.input_ids) for example in train),
         targets=sum(sorted(map(_targets, train), reverse=True)[:rows]),
     )
-    found = estimate(ready.model, ready.weights_bytes, config, batch, gpu=on_gpu(), devices=devices)
-    free = device_memory()
-    return {
-        "device": torch.cuda.get_device_name() if on_gpu() else "cpu",
-        "available_bytes": free,
-        "total_bytes": device_memory(whole=True),
+    gpu = elsewhere or on_gpu()
+    found = estimate(ready.model, ready.weights_bytes, config, batch, gpu=gpu, devices=devices)
+    needed = {
         "needed_bytes": found.needed,
         "weights_bytes": found.weights,
         "parts": asdict(found),
-        "fits": found.needed <= free,
     }
+    if elsewhere:
+        return {"device": None, "available_bytes": None, "total_bytes": None, "fits": None} | needed
+    free = device_memory()
+    return {
+        "device": torch.cuda.get_device_name() if gpu else "cpu",
+        "available_bytes": free,
+        "total_bytes": device_memory(whole=True),
+        "fits": found.needed <= free,
+    } | needed
 
 
 def _warnings(config: FinetuneConfig, facts: Facts) -> list[str]:
@@ -193,7 +200,7 @@ def _warnings(config: FinetuneConfig, facts: Facts) -> list[str]:
 
 def _memory_warning(config: FinetuneConfig, facts: Facts) -> str | None:
     memory = facts["memory"]
-    if memory["fits"]:
+    if memory["fits"] is not False:
         return None
     needed, free, whole = (
         memory[f"{name}_bytes"] / GB for name in ("needed", "available", "total")

@@ -141,7 +141,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out",
         type=Path,
-        help="run directory; goes on where a run in it was interrupted (default CONFIG-NAME in MI_ARENA_RUNS, else in runs)",
+        help="run directory; goes on where a run in it was interrupted (default: the config's "
+        "name, in the folder MI_ARENA_RUNS names, else in runs)",
     )
     parser.add_argument(
         "--check",
@@ -155,6 +156,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         default=int(os.environ.get("WORLD_SIZE", "1")),
         metavar="N",
         help="with --check: as many will train together (default 1, or as launched)",
+    )
+    parser.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="with --check: it will run on another machine; this one's device is not looked at",
     )
     options = parser.parse_args(argv)
     if options.json and not options.check:
@@ -174,7 +180,7 @@ def check(options: argparse.Namespace, run_path: Path) -> int:
         prepare_process()
         config = load_config(options.config)
         check_same_run(run_path, config)
-        report = checking.check(config, options.devices)
+        report = checking.check(config, options.devices, options.elsewhere)
     except (BadInput, OSError) as error:
         if options.json:
             print(json.dumps(checking.refused(first_line(error)), ensure_ascii=False))

@@ -6,6 +6,7 @@ there is one. The file is a registry of its own and can be read as such.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mi_arena.pairs import Pair, Registry, RegistryError, load_registry
 from mi_arena.settings import ROOT
 
 NAME = "pair.yaml"
+WEIGHTS = "adapter_model.safetensors"
 LONGEST_CONTEXT = 4096
 UNKNOWN = "not known; see the base's card"
 
@@ -32,7 +34,7 @@ def registry_text(
     """The entry as YAML; to serve it, put it below ``pairs`` in ``models.yaml``."""
     known = pair_of(config.base)
     entry: dict[str, Any] = {
-        "id": re.sub(r"[^a-z0-9._-]+", "-", run.lower()).strip("-._") or "tuned",
+        "id": _free_id(run, adapter),
         "name": {"zh": f"{known.name.zh} · {run}", "en": f"{known.name.en} · {run}"}
         if known
         else {"zh": run, "en": run},
@@ -56,6 +58,20 @@ def registry_text(
         entry["decoding"] = {"max_new_tokens": max(1, min(256, entry["context"] // 2))}
     Registry.model_validate({"pairs": [entry]})
     return yaml.safe_dump({"pairs": [entry]}, allow_unicode=True, sort_keys=False)
+
+
+def _free_id(run: str, adapter: Path) -> str:
+    """The run's name as an id that no entry of the project's registry has."""
+    slug = re.sub(r"[^a-z0-9._-]+", "-", run.lower()).strip("-._")
+    try:
+        taken = load_registry(ROOT / "models.yaml").keys()
+    except RegistryError:
+        taken = {}.keys()
+    if slug and slug not in taken and slug.isascii() and re.search("[a-z]", slug):
+        return slug
+    # Names that say nothing in ASCII, or are taken, are told apart by what was tuned.
+    weights = (adapter / WEIGHTS).read_bytes()
+    return f"{slug or 'tuned'}-{hashlib.sha256(weights).hexdigest()[:6]}"
 
 
 def pair_of(base: str) -> Pair | None:

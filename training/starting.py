@@ -38,15 +38,17 @@ class Ready:
     """Of a base on the Hub; tokenizer and weights are taken at the same one."""
 
 
-def get_ready(config: FinetuneConfig, devices: int = 1) -> Ready:
+def get_ready(config: FinetuneConfig, devices: int = 1, elsewhere: bool = False) -> Ready:
     """Raises ``BadInput`` with one line for what can't be used, and for what can't be done here.
 
-    ``devices`` are those that a launcher will bring in.
+    ``devices`` are those that a launcher will bring in. ``elsewhere``: it will run on another
+    machine, and this one's device says nothing.
     """
-    if devices == 1:
-        check_one_gpu()
+    if not elsewhere:
+        if devices == 1:
+            check_one_gpu()
+        models.check_device(config.dtype, config.quantization == "4bit")
     check_output(Path(config.output))
-    models.check_device(config.dtype, config.quantization == "4bit")
     base = models.load_shape(config.base, config.revision)
     commit = models.commit_of(config.base, config.revision)
     chat = models.load_chat(config.base, config.format, commit or config.revision)
@@ -54,7 +56,8 @@ def get_ready(config: FinetuneConfig, devices: int = 1) -> Ready:
     if config.max_length > context:
         raise BadInput(f"max_length: {config.max_length} is more than the base's {context}")
     weights = memory.weights_bytes(base, config)
-    check_room(config, weights, device_memory(whole=True), "all there is")
+    if not elsewhere:
+        check_room(config, weights, device_memory(whole=True), "all there is")
     return Ready(chat, prepare(config, chat), with_adapter(base, config), weights, commit)
 
 

@@ -167,10 +167,13 @@ class CounsellorTrainer(SFTTrainer):
         self._gather_progress()
         progress, step = self.progress, self.state.global_step
         epoch = step / self.steps_per_epoch
+        found = self._validation_loss()
+        if found is not None and not math.isfinite(found):
+            raise BadInput(f"the validation loss is {found} at step {step}; lower learning_rate")
         result = Evaluation(
             epoch=round(epoch) if step % self.steps_per_epoch == 0 else round(epoch, 3),
             train_loss=progress.nats / progress.tokens if progress.tokens else None,
-            validation_loss=self._validation_loss(),
+            validation_loss=found,
             step=step,
         )
         progress.history.append(result)

@@ -91,6 +91,7 @@ def quantization(pair: Pair) -> dict[str, Any]:
         else BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,  # as in training: the base that was tuned on
             bnb_4bit_compute_dtype=getattr(torch, pair.dtype),
         )
     )

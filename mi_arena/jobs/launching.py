@@ -56,7 +56,7 @@ class Launcher:
 
     def new_folder(self, title: str) -> Path:
         """An empty folder for a run, named after its title and the time."""
-        slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
+        slug = re.sub(r"[\W_]+", "-", title.lower()).strip("-") or "run"
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         folder = self.root / f"{slug}-{stamp}-{secrets.token_hex(2)}"
         folder.mkdir(parents=True)

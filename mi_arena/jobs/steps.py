@@ -14,7 +14,9 @@ from typing import Literal
 
 from mi_arena.jobs.inputs import Inputs, NoSuchFile
 
-Kind = Literal["file", "files", "choice", "suggested", "whole", "number", "text", "long", "lines", "check"]
+Kind = Literal[
+    "file", "files", "choice", "suggested", "whole", "number", "text", "long", "lines", "check"
+]
 """``suggested`` is a text with proposals; ``long`` a text that keeps its lines; ``lines`` many."""
 
 

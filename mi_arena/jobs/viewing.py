@@ -49,6 +49,8 @@ class RunView:
     pid_started: float | None
     ahead: int | None = None
     """How many are ahead of a queued one in line; 0 while the arena still makes room for it."""
+    stopping: bool = False
+    """Asked to end, and not at its end yet."""
 
     @property
     def active(self) -> bool:
@@ -94,6 +96,7 @@ def view_run(root: Path, folder: Path) -> RunView | None:
         pid=status.get("pid"),
         pid_started=status.get("pid_started"),
         ahead=_whole(status.get("ahead")) if state == "queued" else None,
+        stopping=state in ACTIVE and (folder / STOP_NAME).exists(),
     )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -605,7 +606,10 @@ def test_it_waits_for_its_turn_and_can_be_stopped_there(
             other = tmp_path / "other"
             other.mkdir(exist_ok=True)
             refused = write_config(other, base, data, **changes)
+            capsys.readouterr()
+            # In one directory: what was refused is mended and begun again there.
             assert finetune.main([str(refused), "--out", str(tmp_path / "refused")]) == 2
+            assert f"training.finetune: {next(iter(changes))}: " in capsys.readouterr().err
         begun.terminate()
         _, said = begun.communicate(timeout=60)
     assert begun.returncode == 3
@@ -742,3 +746,46 @@ def test_the_accelerate_config_is_one() -> None:
     assert (
         "accelerate launch --config_file training/recipes/accelerate/ddp.yaml" in file.read_text()
     )
+
+
+def test_a_second_sigterm_waits_for_the_save_and_a_second_ctrl_c_does_not() -> None:
+    stop = finetune.Stop()
+    with pytest.raises(KeyboardInterrupt):
+        stop(signal.SIGTERM)  # nothing to save yet
+    stop.training = True
+    stop(signal.SIGTERM)
+    stop(signal.SIGTERM)
+    assert stop.asked
+    with pytest.raises(KeyboardInterrupt):
+        stop(signal.SIGINT)
+
+
+def test_a_fault_tells_its_type_and_no_text(
+    tmp_path: Path,
+    base: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("我想戒烟，可是压力大")
+
+    monkeypatch.setattr(adapter_output, "write", broken)
+    config = write_config(tmp_path, base, data, epochs=1)
+    assert finetune.main([str(config), "--out", str(tmp_path / "run")]) == 1
+    told = capsys.readouterr()
+    status = (tmp_path / "run/status.json").read_text(encoding="utf-8")
+    assert "RuntimeError" in status and "RuntimeError" in told.err
+    assert "戒烟" not in status + told.err + told.out
+
+
+def test_ids_of_entries_are_free_and_say_something(tmp_path: Path, base: Path, data: Path) -> None:
+    config = load_config(write_config(tmp_path, base, data))
+    for run, begins in (("smoking-1", "smoking-1"), ("demo", "demo-"), ("戒烟", "tuned-")):
+        adapter = tmp_path / f"adapter-{begins}"
+        adapter.mkdir()
+        (adapter / "adapter_model.safetensors").write_bytes(run.encode())
+        text = pair_entry.registry_text(config, run, adapter, 512, None, None)
+        (tmp_path / "pair.yaml").write_text(text, encoding="utf-8")
+        (name,) = load_registry(tmp_path / "pair.yaml")
+        assert name.startswith(begins) and (len(name) > len(begins)) == begins.endswith("-")

@@ -52,15 +52,18 @@ def _numbers(report: Mapping[str, Any], lang: Lang) -> str:
 
 def _memory(memory: Mapping[str, Any], lang: Lang) -> str:
     """Needed beside free, as a bar and as words; the estimate's parts beneath."""
-    needed, free = memory["needed_bytes"] / GB, memory["available_bytes"] / GB
-    device = memory["device"]
-    place = said(lang, "check_main_memory") if device == "cpu" else device
-    told = said(lang, "check_memory", needed=f"{needed:.2f}", free=f"{free:.2f}", device=place)
-    share = min(1.0, needed / free) if free else 1.0
+    needed = memory["needed_bytes"] / GB
     parts = " · ".join(
         f"{escape(said(lang, f'memory_{name}'))} {size / GB:.2g} GB"
         for name, size in memory["parts"].items()
     )
+    if memory["available_bytes"] is None:
+        told = said(lang, "check_memory_elsewhere", needed=f"{needed:.2f}")
+        return f"<p>{told}<br><small>{parts}</small></p>"
+    free, device = memory["available_bytes"] / GB, memory["device"]
+    place = said(lang, "check_main_memory") if device == "cpu" else device
+    told = said(lang, "check_memory", needed=f"{needed:.2f}", free=f"{free:.2f}", device=place)
+    share = min(1.0, needed / free) if free else 1.0
     return (
         f'<meter min="0" max="1" low="0.8" high="0.95" optimum="0" value="{share:.4f}" '
         f'aria-label="{escape(told)}"></meter><p>{told}<br><small>{parts}</small></p>'

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import gradio as gr
+import torch
 
 from mi_arena.jobs.steps import Field, FormError, number_in
 from mi_arena.ui.session import Session
@@ -14,6 +15,8 @@ from mi_arena.ui.texts import say
 
 Kind = Literal["here", "gpus", "rented"]
 GPUS = Field("gpus", "whole", low=2)
+MOST_ON_A_CPU = 4
+"""Processes; more of them only take the cores from each other."""
 HOURS = Field("hours", "number", low=0)
 
 
@@ -79,7 +82,11 @@ class PlaceFields:
         """Raises ``FormError`` for what can't be taken."""
         kind, gpus, flavor, hours = given
         if kind == "gpus":
-            return Where("gpus", int(number_in(GPUS, gpus)))
+            number = int(number_in(GPUS, gpus))
+            most = torch.cuda.device_count() or MOST_ON_A_CPU
+            if number > most:
+                raise FormError("gpus", "refused", f"{number} is more than the {most} there are")
+            return Where("gpus", number)
         if kind == "rented":
             name = str(flavor or "").strip()
             if not name:

@@ -66,7 +66,7 @@ def files_html(run: RunView, downloads: Downloads, lang: Lang) -> str:
 def _state(run: RunView, lang: Lang) -> str:
     if run.state == "queued":
         return say(lang, "run_queued", ahead=run.ahead) if run.ahead else say(lang, "run_next")
-    return say(lang, f"run_{run.state}")
+    return say(lang, "run_stopping" if run.stopping else f"run_{run.state}")
 
 
 def _left(run: RunView, lang: Lang) -> str:

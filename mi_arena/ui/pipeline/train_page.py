@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from mi_arena.jobs.finetune_form import (
     config_of,
     config_text,
     form_values,
+    not_here,
     recipe_of,
     recipes,
 )
@@ -62,6 +62,7 @@ class TrainPage:
                 list(self._recipes), value=None, elem_id="train-recipe", filterable=False
             )
             self.name = gr.Textbox(max_length=40, elem_id="train-name")
+        self.left_out = gr.HTML(elem_id="train-left-out")
         self.form = FormFields(FORM, tools.inputs, unfolded=True)
         with self.form.frame:
             self.place = PlaceFields()
@@ -105,7 +106,7 @@ class TrainPage:
         fields = [browser, self.recipe, self.name, *self.place.inputs(), *self.form.inputs()]
         preview = [self.command, self.yaml]
         chosen = self.runs.parts.chosen
-        filled = [*self.form.inputs(), self.recipe, *preview, self.note]
+        filled = [*self.form.inputs(), self.recipe, self.left_out, *preview, self.note]
         self.recipe.input(admins.only(self.on_recipe), [browser, self.recipe], filled, **quiet)
         base = self.form.components["base"]
         base.input(
@@ -116,7 +117,7 @@ class TrainPage:
             changes,
             admins.only(self.on_preview),
             fields,
-            [*preview, self.note],
+            [*preview, self.note, self.checked],
             trigger_mode="always_last",
             **hidden,
         )
@@ -151,7 +152,7 @@ class TrainPage:
         )
         self.opened: dict[str, Any] = {
             "fn": admins.only(self.on_open),
-            "inputs": [browser, chosen, self.recipe],
+            "inputs": [browser, chosen, self.form.components["base"]],
             "outputs": [
                 *dict.fromkeys(
                     [*filled, self.run_note, *self._changed_outputs(), *self.runs.outputs()]
@@ -188,9 +189,9 @@ class TrainPage:
 
     # ---- actions of an admin
 
-    def on_open(self, session: Session, chosen: object, recipe: object) -> Updates:
+    def on_open(self, session: Session, chosen: object, base: object) -> Updates:
         first: Updates = {}
-        if not recipe:
+        if not base:
             first = self._fill(session, self._recipes[DEFAULT_RECIPE])
         # The form last: the runs' part only offers the files that are there.
         return {
@@ -212,9 +213,9 @@ class TrainPage:
     def on_base(self, session: Session, base: object) -> Updates:
         """A base of the registry brings its chat format, revision and precision along."""
         known = next((pair for pair in self._bases if base_name(pair) == base), None)
-        if known is None:
-            return {self.note: ""}
         components = self.form.components
+        if known is None:
+            return {self.note: "", components["revision"]: ""}
         return {
             components["format"]: known.format,
             components["revision"]: known.base.revision or "",
@@ -224,20 +225,21 @@ class TrainPage:
     def on_preview(self, session: Session, recipe: object, name: object, *given: object) -> Updates:
         """The config and the command as they would be; what is missing yet is no fault."""
         try:
-            return {**self._preview(recipe, *given), self.note: ""}
+            return {**self._preview(recipe, *given), self.note: "", self.checked: ""}
         except FormError as error:
             if error.code == "missing":
                 hidden = gr.update(visible=False)
-                return {self.yaml: hidden, self.command: hidden, self.note: ""}
-            return {self.note: self._refused(session, error)}
+                return {self.yaml: hidden, self.command: hidden, self.note: "", self.checked: ""}
+            return {self.note: self._refused(session, error), self.checked: ""}
 
     def on_check(self, session: Session, recipe: object, name: object, *given: object) -> Updates:
         try:
-            text = self._asked(self._unnamed(), recipe, *given)[0]
+            text, place, module, _ = self._asked(self._unnamed(), recipe, *given)
         except FormError as error:
             return {self.note: self._refused(session, error), self.checked: ""}
+        devices = place.processes if isinstance(place, Gpus) else 1
         try:
-            told = check_html(check(text), session.lang)
+            told = check_html(check(text, devices, module == ON_HUB), session.lang)
         except CannotStart as error:
             told = note_html(str(error), "bad")
         return {self.checked: told, self.note: "", **self._preview(recipe, *given)}
@@ -303,7 +305,9 @@ class TrainPage:
         for component, update in self._choosers(session.lang).items():
             filled[component] = update | filled[component]
         chosen = recipe.name if recipe.name in self._recipes else None
-        return {**filled, self.recipe: gr.update(value=chosen)}
+        names = ("、" if session.lang == "zh" else ", ").join(not_here(recipe, self._inputs))
+        left_out = told(session, "train_left_out", "plain", names=names) if names else ""
+        return {**filled, self.recipe: gr.update(value=chosen), self.left_out: left_out}
 
     def _choosers(self, lang: Lang) -> Mapping[Any, dict[str, Any]]:
         bases = [(f"{getattr(p.name, lang)} · {base_name(p)}", base_name(p)) for p in self._bases]
@@ -323,13 +327,8 @@ class TrainPage:
 
     def _refused(self, session: Session, error: FormError) -> str:
         label = say(session.lang, f"field_{error.field}")
-        return told(
-            session,
-            f"form_{error.code}",
-            "bad",
-            field=label,
-            **({"reason": escape(error.reason)} if error.code == "refused" else {}),
-        )
+        more = {"reason": error.reason} if error.code == "refused" else {}
+        return told(session, f"form_{error.code}", "bad", field=label, **more)
 
 
 def base_name(pair: Pair) -> str:

@@ -44,8 +44,8 @@ def numbers_html(records: Sequence[Mapping[str, Any]], lang: Lang) -> str:
     if measured:
         best = min(measured, key=lambda record: record["validation_loss"])
         text = f"{best['validation_loss']:.4f}"
-        base = next((r["validation_loss"] for r in measured if r["step"] == 0), None)
-        if base is not None and best["step"] > 0:
+        base = next((r["validation_loss"] for r in measured if r.get("step") == 0), None)
+        if base is not None and best.get("step", 0) > 0:
             text += f" ({best['validation_loss'] - base:+.4f} {said(lang, 'metric_from_base')})"
         told.append((said(lang, "metric_best"), text))
     items = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in told)
@@ -54,7 +54,7 @@ def numbers_html(records: Sequence[Mapping[str, Any]], lang: Lang) -> str:
 
 def losses_html(records: Sequence[Mapping[str, Any]], lang: Lang) -> str:
     """Every evaluation, a row each."""
-    measured = [r for r in records if "epoch" in r]
+    measured = [r for r in records if "epoch" in r and "step" in r]
     if not measured:
         return ""
     losses = [r["validation_loss"] for r in measured if r.get("validation_loss") is not None]
