@@ -45,9 +45,10 @@ from mi_arena.jobs.finetune_config import FinetuneConfig, load_config
 from mi_arena.jobs.run_directory import RunDirectory
 from mi_arena.settings import ROOT
 from training.examples import Counts, build_examples
-from training.starting import prepare_process, with_adapter
+from training.finetune import prepare_process
 from training.finetune_data import Data
 from training.models import device, load_base, load_chat
+from training.starting import with_adapter
 from training.trainer import CLIP_NORM, METRIC_STEPS, SCHEDULES, CounsellorTrainer
 
 DEMO_BASE = ROOT / "mi_arena/assets/demo/base"
