@@ -333,7 +333,7 @@ def test_an_output_or_a_run_of_something_else_is_refused(
     assert finetune.main([str(file), "--check"]) == 2
     assert "holds other files than an adapter" in capsys.readouterr().err
 
-    (tmp_path / "run").mkdir()
+    (tmp_path / "run/checkpoints/checkpoint-3").mkdir(parents=True)
     config = load_config(write_config(tmp_path, base, data)).model_dump()
     (tmp_path / "run/config.yaml").write_text(yaml.safe_dump(config | {"rank": 3}))
     file = write_config(tmp_path, base, data)
