@@ -767,8 +767,10 @@ def test_a_fault_tells_its_type_and_no_text(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    text = "我想戒烟，可是压力大"  # apart: a traceback shows the line that raises
+
     def broken(*_: object) -> None:
-        raise RuntimeError("我想戒烟，可是压力大")
+        raise RuntimeError(text)
 
     monkeypatch.setattr(adapter_output, "write", broken)
     config = write_config(tmp_path, base, data, epochs=1)
