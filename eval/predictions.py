@@ -16,8 +16,8 @@ from typing import IO, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from mi_arena.jobs.dialogue_files import told_in_one_line
 from mi_arena.jobs.script import BadInput
-from training.dialogue_files import told_in_one_line
 
 SYSTEM = re.compile(r"base|base_prompted|tuned|reference|remote:\S+")
 """What may answer in an evaluation; ``reference`` is the gold dialogue itself."""

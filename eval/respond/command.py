@@ -37,11 +37,11 @@ from mi_arena.jobs.script import (
 )
 from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import check_same_answers
+from mi_arena.llm.asking_options import add_asking, whole
 from mi_arena.llm.endpoint import KEY_VARIABLE
 from mi_arena.llm.prices import price_of
 from mi_arena.pairs import Pair, RegistryError, load_registry, missing
 from mi_arena.settings import ROOT
-from training.asking_options import add_asking, whole
 
 BATCH = 128
 GOES_ON = "the same command goes on from here"

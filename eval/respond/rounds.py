@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from mi_arena.dialogue import Dialogue, Message, read_dialogues, turns
+from mi_arena.jobs.dialogue_files import file_sha256, told_in_one_line
 from mi_arena.jobs.script import BadInput
-from training.dialogue_files import file_sha256, told_in_one_line
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from eval.prediction_checks import check_predictions
 from eval.predictions import PredictionLine, read_predictions
 from eval.score.folder import check_folder
 from eval.score.names import KEYS, PROFILES
+from mi_arena.jobs.dialogue_files import file_sha256
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
 from mi_arena.jobs.script import (
     DONE,
@@ -29,7 +30,6 @@ from mi_arena.jobs.script import (
     stop_on_terminate,
     tell_fault,
 )
-from training.dialogue_files import file_sha256
 
 NAME = "eval.score"
 

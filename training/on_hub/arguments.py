@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.asking_options import amount
+from mi_arena.llm.asking_options import amount
 from training.on_hub.hardware import SHORTEST, seconds
 from training.on_hub.job_spec import IMAGE
 

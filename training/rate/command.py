@@ -14,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mi_arena.jobs.dialogue_files import file_sha256
 from mi_arena.jobs.run_directory import RunDirectory, alone_in, write_atomically
 from mi_arena.jobs.script import (
     DONE,
@@ -28,6 +29,7 @@ from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import Answers, check_same_answers
 from mi_arena.llm.ask import Wire
 from mi_arena.llm.asker import Asker
+from mi_arena.llm.asking_options import add_asking, amount, whole
 from mi_arena.llm.budget import Budget
 from mi_arena.llm.endpoint import KEY_VARIABLE, Endpoint, Parameters, endpoint_from
 from mi_arena.llm.pace import Pace
@@ -35,8 +37,6 @@ from mi_arena.llm.prices import Price, price_of
 from mi_arena.llm.question import key_of
 from mi_arena.llm.stop import Stop
 from mi_arena.llm.tokens import HOW, tokens_of_messages
-from training.asking_options import add_asking, amount, whole
-from training.dialogue_files import file_sha256
 from training.rate import people
 from training.rate.choice import Given
 from training.rate.judge import (

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from mi_arena.dialogue import Dialogue, is_flagged, read_dialogues, turns, write_dialogues
+from mi_arena.jobs.dialogue_files import file_sha256, told_in_one_line
 from mi_arena.jobs.run_directory import write_atomically
 from mi_arena.jobs.script import BadInput, first_line
 from mi_arena.safety.crisis import scan
-from training.dialogue_files import file_sha256, told_in_one_line
 
 SAMPLE_NAME = "sample.jsonl"
 MANIFEST_NAME = "sample.json"

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mi_arena.dialogue import Dialogue, write_dialogues
+from mi_arena.jobs.dialogue_files import file_sha256
 from mi_arena.jobs.script import BadInput
-from training.dialogue_files import file_sha256
 from training.split.card import card
 from training.split.making import Made
 from training.split.report import as_text

@@ -13,8 +13,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mi_arena.dialogue import Dialogue, is_flagged, read_dialogues
+from mi_arena.jobs.dialogue_files import file_sha256, told_in_one_line
 from mi_arena.jobs.script import BadInput
-from training.dialogue_files import file_sha256, told_in_one_line
 
 REASONS = ("crisis", "no_client_turn", "no_counselor_turn", "empty_turn", "same_record_again")
 """Why a dialogue is left out; each is counted for its first reason."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mi_arena.dialogue import Dialogue
+from mi_arena.jobs.dialogue_files import file_sha256
 from mi_arena.jobs.script import BadInput
-from training.dialogue_files import file_sha256
 from training.split.choosing import Impossible, choose, nearest_sizes
 from training.split.groups import Group, group, near_groups
 from training.split.intake import InputFile, Intake, dialogues_of, take_in

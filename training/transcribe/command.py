@@ -23,9 +23,9 @@ from mi_arena.jobs.script import (
 )
 from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import Answers, check_same_answers
+from mi_arena.llm.asking_options import add_asking, amount, whole
 from mi_arena.llm.endpoint import KEY_VARIABLE, Parameters, endpoint_from
 from mi_arena.llm.prices import price_of
-from training.asking_options import add_asking, amount, whole
 from training.transcribe.prompt import load_prompt
 from training.transcribe.rewrite import How
 from training.transcribe.run import Tally, Task, check_same_run, count, estimate, transcribe

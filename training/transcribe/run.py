@@ -18,6 +18,8 @@ from typing import Any
 import yaml
 
 from mi_arena.dialogue import Dialogue, read_dialogues
+from mi_arena.jobs.dialogue_files import file_sha256, told_in_one_line
+from mi_arena.jobs.growing import GrowingFile
 from mi_arena.jobs.run_directory import RunDirectory
 from mi_arena.jobs.script import BadInput
 from mi_arena.llm.answers import Answers
@@ -30,8 +32,6 @@ from mi_arena.llm.prices import Price
 from mi_arena.llm.question import key_of
 from mi_arena.llm.stop import Stop
 from mi_arena.llm.tokens import HOW, tokens_of_messages
-from training.dialogue_files import file_sha256, told_in_one_line
-from training.transcribe.growing import GrowingFile
 from training.transcribe.prompt import GROWTH, material
 from training.transcribe.rewrite import DeadLetter, How, rewrite, unfit
 

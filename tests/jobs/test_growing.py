@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.transcribe.growing import GrowingFile
+from mi_arena.jobs.growing import GrowingFile
 
 LINES = st.lists(st.text("一二ab", max_size=5), max_size=6)
 
