@@ -16,9 +16,9 @@ import numpy as np
 
 from mi_arena.miti.agreement import ItemAgreement, Rating, agreement
 from mi_arena.miti.coding import Coding
-from mi_arena.miti.items import CODES, GLOBALS, SCORES, Code, GlobalKey, Score
-from mi_arena.miti.rules import valid_global
-from mi_arena.miti.summary import THRESHOLDS, Level, summarize
+from mi_arena.miti.item_values import ITEMS, Item, item_values
+from mi_arena.miti.items import Score
+from mi_arena.miti.summary import THRESHOLDS, Level
 from mi_arena.study.estimates import Estimate, Unit, estimates
 from mi_arena.study.statistics import Interval, wilson
 
@@ -33,11 +33,9 @@ Source = Literal[
 ]
 """Kinds of coding. ``self``: by whoever held the conversation; those without ``blind`` were made
 after they had been told which arm was which."""
-Item = GlobalKey | Code | Score
 Bar = Literal["fair", "good"]
 
 SOURCES: tuple[Source, ...] = get_args(Source)
-ITEMS: tuple[Item, ...] = (*GLOBALS, *CODES, *SCORES)
 BARS: tuple[Bar, ...] = get_args(Bar)
 _BEFORE_REMOTE = ("base", "base_prompted", "tuned")
 _AFTER_REMOTE = ("reference",)
@@ -143,8 +141,8 @@ class _Form(NamedTuple):
     """What one rater gave: each item is either in ``values`` or in ``undefined``."""
 
     rater: str
-    values: dict[Item, float]
-    undefined: dict[Item, str]
+    values: Mapping[Item, float]
+    undefined: Mapping[Item, str]
 
 
 class _Dialogue(NamedTuple):
@@ -216,29 +214,8 @@ def _dialogue(name: str, rows: Sequence[CodingRow]) -> _Dialogue:
 
 
 def _form(row: CodingRow) -> _Form:
-    summary = summarize(row.coding)
-    given: dict[Item, float | None] = {
-        **{key: row.coding.globals.get(key) for key in GLOBALS},
-        **{code: summary.counts[code] for code in CODES},
-        "technical": summary.technical,
-        "relational": summary.relational,
-        "percent_cr": summary.percent_cr,
-        "r_to_q": summary.r_to_q,
-        "mia": summary.mia,
-        "mina": summary.mina,
-    }
-    undefined: dict[Item, str] = {}
-    for key in GLOBALS:
-        value = given[key]
-        if value is None:
-            undefined[key] = "not rated"
-        elif not valid_global(value):
-            undefined[key] = "rated with something else than 1 to 5"
-    undefined |= {item: summary.undefined[item] for item in ITEMS if item in summary.undefined}
-    values = {
-        item: value for item, value in given.items() if value is not None and item not in undefined
-    }
-    return _Form(row.rater, values, undefined)
+    given = item_values(row.coding)
+    return _Form(row.rater, given.values, given.undefined)
 
 
 def _system(system: str, dialogues: Sequence[_Dialogue]) -> SystemResults:

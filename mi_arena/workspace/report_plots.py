@@ -14,13 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mi_arena.miti.item_values import Item
 from mi_arena.miti.items import CODES, GLOBALS
 from mi_arena.miti.summary import THRESHOLDS
 from mi_arena.study.estimates import Estimate
 from mi_arena.study.miti_results import (
     Bar,
     GroupResults,
-    Item,
     PairedDifferences,
     SystemResults,
     ThresholdShares,

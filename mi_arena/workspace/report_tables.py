@@ -10,9 +10,10 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from mi_arena.miti.agreement import ItemAgreement
+from mi_arena.miti.item_values import ITEMS, Item
 from mi_arena.study.estimates import Estimate
 from mi_arena.study.match_results import MatchResults
-from mi_arena.study.miti_results import BARS, ITEMS, GroupResults, Item, MitiResults
+from mi_arena.study.miti_results import BARS, GroupResults, MitiResults
 from mi_arena.workspace.report_words import COEFFICIENTS, limit
 
 Cell = str | float | None

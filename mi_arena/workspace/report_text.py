@@ -14,6 +14,7 @@ import numpy as np
 from mi_arena import __version__
 from mi_arena.miti.agreement import ItemAgreement
 from mi_arena.miti.agreement_command import METHOD as AGREEMENT_METHOD
+from mi_arena.miti.item_values import Item
 from mi_arena.miti.items import CAUTIONS, items
 from mi_arena.miti.ratings import Coefficient
 from mi_arena.miti.summary import THRESHOLDS
@@ -23,7 +24,6 @@ from mi_arena.study.miti_results import (
     BARS,
     Bar,
     GroupResults,
-    Item,
     MitiResults,
     PairedDifferences,
     ThresholdShares,

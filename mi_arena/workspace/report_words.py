@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from mi_arena.miti.agreement import CoefficientName
 from mi_arena.miti.agreement_command import NAMES
+from mi_arena.miti.item_values import Item
 from mi_arena.miti.items import CODES, GLOBALS, SCORES, Score, items
 from mi_arena.miti.summary import THRESHOLDS
 from mi_arena.study.match_results import MatchResults
-from mi_arena.study.miti_results import Bar, GroupResults, Item, Source
+from mi_arena.study.miti_results import Bar, GroupResults, Source
 
 SOURCE_TITLES: dict[Source, str] = {
     "expert": "Expert codings",

@@ -9,15 +9,14 @@ import pytest
 
 from mi_arena.miti.agreement import Rating, agreement
 from mi_arena.miti.coding import Coding, parse_coding
+from mi_arena.miti.item_values import ITEMS, Item
 from mi_arena.miti.items import CODES, GLOBALS, SCORES
 from mi_arena.miti.summary import THRESHOLDS, summarize
 from mi_arena.study.miti_results import (
     BARS,
-    ITEMS,
     SOURCES,
     CodingRow,
     GroupResults,
-    Item,
     PairedDifferences,
     SystemResults,
     miti_results,

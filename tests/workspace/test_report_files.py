@@ -14,9 +14,10 @@ from markdown_it import MarkdownIt
 
 from mi_arena import __version__
 from mi_arena.miti.coding import Coding, parse_coding
+from mi_arena.miti.item_values import ITEMS
 from mi_arena.miti.items import CODES, GLOBALS, items
 from mi_arena.study.match_results import VerdictRow, match_results
-from mi_arena.study.miti_results import ITEMS, SOURCES, CodingRow, MitiResults, miti_results
+from mi_arena.study.miti_results import SOURCES, CodingRow, MitiResults, miti_results
 from mi_arena.workspace.report_files import ReportError, write_report
 from mi_arena.workspace.report_text import report_markdown
 from mi_arena.workspace.report_words import SOURCE_MEANINGS, SOURCE_TITLES, group_title
