@@ -14,15 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mi_arena.dialogue import Message
+from mi_arena.llm.dead_letters import Failure
 from mi_arena.safety.crisis import HAN, scan
-
-
-@dataclass(frozen=True)
-class Failure:
-    """``kind``: its name in tables and logs. ``reason``: one Chinese sentence for the model."""
-
-    kind: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,12 @@ Knows how a source dialogue becomes a question; what a good answer is, `checks` 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+from collections.abc import Sequence
 from typing import Any
 
 from mi_arena.dialogue import Dialogue, Message, turns
+from mi_arena.llm.prompt_file import PromptFile, load_prompt_file
 from mi_arena.llm.question import Question, Said
 from mi_arena.llm.tokens import tokens_of
 
@@ -24,9 +21,6 @@ TOKENS_OF_A_TURN = 16
 """What JSON takes around a turn."""
 GROWTH = 1.3
 """How much longer than its source a rewriting is taken to be, for estimates."""
-
-_PART = re.compile(r"^<!-- part: ([a-z-]+) -->$", re.MULTILINE)
-_VERSION = re.compile(r"\A<!-- version: (\S+) -->")
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -49,13 +43,8 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """A version of the prompt. ``sha256`` is that of its whole file."""
-
-    version: str
-    sha256: str
-    parts: Mapping[str, str]
+class Prompt(PromptFile):
+    """A version of the prompt."""
 
     def question(self, source: Sequence[Message], keep_client: bool) -> Question:
         """The first request for a source (see `material`)."""
@@ -101,12 +90,7 @@ class Prompt:
 
 
 def load_prompt() -> Prompt:
-    text = files("training.transcribe").joinpath(FILE).read_text(encoding="utf-8")
-    version = _VERSION.match(text)
-    assert version, f"{FILE} names no version"
-    _, *pieces = _PART.split(text)
-    parts = dict(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
-    return Prompt(version[1], hashlib.sha256(text.encode()).hexdigest(), parts)
+    return Prompt(**vars(load_prompt_file("training.transcribe", FILE)))
 
 
 def material(source: Dialogue) -> list[Message]:

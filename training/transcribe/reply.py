@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mi_arena.dialogue import Message
+from mi_arena.llm.dead_letters import Failure
 from mi_arena.llm.json_reply import Missing, NoJson, json_in
-from training.transcribe.checks import REFUSAL, Failure
+from training.transcribe.checks import REFUSAL
 
 _REASONS: dict[Missing, Failure] = {
     "empty": Failure("empty", "回复是空的。"),

@@ -5,21 +5,18 @@ Knows no files and no pace: whoever calls gives it something to ask with.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mi_arena.dialogue import Dialogue, Message, is_flagged
 from mi_arena.llm.answers import Answer
-from mi_arena.llm.asker import Unanswered
+from mi_arena.llm.attempts import Faulty, ask_until_good
+from mi_arena.llm.dead_letters import Ask, DeadLetter, Failure, used_by
 from mi_arena.llm.endpoint import Endpoint
 from mi_arena.llm.question import Question
-from training.transcribe.checks import Failure, check, said_by, same_words
+from training.transcribe.checks import check, said_by, same_words
 from training.transcribe.prompt import Prompt, material
 from training.transcribe.reply import Unreadable, dialogue_in
-
-Ask = Callable[[Question], Awaitable[Answer]]
-"""May raise ``Unanswered``; what else it raises ends the run."""
 
 KEPT_META = ("topic", "group", "flags", "split")
 
@@ -37,27 +34,6 @@ class How:
 
     def keeps_client(self, source: str) -> bool:
         return self.keep_client is None or source in self.keep_client
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A dialogue without a rewriting, and why. ``tries``: the failures of each attempt."""
-
-    id: str
-    source: str
-    kind: str
-    """``crisis``, ``source``, ``endpoint``, or ``checks``."""
-    tries: list[list[Failure]]
-    last_answer: str | None
-    used: dict[str, Any]
-
-    @property
-    def reasons(self) -> list[str]:
-        """The kinds of failure, each once, in the order they came."""
-        return list(dict.fromkeys(failure.kind for one in self.tries for failure in one))
-
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def unfit(source: Dialogue, how: How) -> DeadLetter | None:
@@ -81,23 +57,21 @@ async def rewrite(source: Dialogue, ask: Ask, how: How) -> Dialogue | DeadLetter
         return dead
     given = material(source)
     keep = how.keeps_client(source.source)
-    first = question = how.prompt.question(given, keep)
-    answers: list[Answer] = []
-    tries: list[list[Failure]] = []
-    for attempt in range(1, how.attempts + 1):
-        try:
-            answer = await ask(question)
-        except Unanswered as failure:
-            tries.append([Failure("endpoint", str(failure))])
-            return _dead(source, "endpoint", tries, answers)
-        answers.append(answer)
+    first = how.prompt.question(given, keep)
+
+    def read(answer: Answer) -> list[Message]:
         failures, found = judge(answer, given, keep, first.messages[0].content)
-        if not failures:
-            return _dialogue(source, found, answers, how)
-        tries.append(failures)
-        reasons = [failure.reason for failure in failures]
-        question = how.prompt.again(first, answer.text, reasons, attempt + 1)
-    return _dead(source, "checks", tries, answers)
+        if failures:
+            raise Faulty(failures)
+        return found
+
+    def again(answer: Answer, failures: Sequence[Failure], attempt: int) -> Question:
+        return how.prompt.again(first, answer.text, [one.reason for one in failures], attempt)
+
+    outcome = await ask_until_good(first, ask, read, again, how.attempts)
+    if outcome.found is None:
+        return _dead(source, outcome.failed or "checks", outcome.tries, outcome.answers)
+    return _dialogue(source, outcome.found, outcome.answers, how)
 
 
 def judge(
@@ -117,22 +91,6 @@ def judge(
         ]
         assert same_words("".join(said_by("client", found)), "".join(said_by("client", given)))
     return failures, found
-
-
-def used_by(answers: Sequence[Answer]) -> dict[str, Any]:
-    """Attempts, tokens and cost, of every answer that was paid for, good or not."""
-    costs = [answer.cost for answer in answers]
-    known = [cost for cost in costs if cost is not None]
-    return {
-        "attempts": len(answers),
-        "usage": {
-            "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
-            "completion_tokens": sum(answer.completion_tokens for answer in answers),
-            "estimated": any(answer.estimated for answer in answers),
-        },
-        "cost_usd": round(sum(known), 8) if len(known) == len(costs) else None,
-        "cost_note": "; ".join(dict.fromkeys(answer.cost_note for answer in answers)),
-    }
 
 
 def source_groups(source: Dialogue) -> list[str]:

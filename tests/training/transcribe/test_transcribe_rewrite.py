@@ -12,12 +12,13 @@ import pytest
 from mi_arena.dialogue import Dialogue, Message
 from mi_arena.llm.answers import Answer
 from mi_arena.llm.asker import Unanswered
+from mi_arena.llm.dead_letters import DeadLetter
 from mi_arena.llm.endpoint import Parameters, endpoint_from
 from mi_arena.llm.question import Question
 from tests.training.transcribe.rewriter import LAST, good
 from tests.training.transcribe.sources import made_up
 from training.transcribe.prompt import load_prompt, material
-from training.transcribe.rewrite import DeadLetter, How, rewrite
+from training.transcribe.rewrite import How, rewrite
 
 SOURCE = made_up(1)[0]
 
