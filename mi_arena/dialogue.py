@@ -7,6 +7,7 @@ Nothing here knows how a model wants its text; see ``chat_formats`` for that.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -48,6 +49,20 @@ def turns(messages: Iterable[Message]) -> list[tuple[Role, str]]:
         (role, "\n".join(message.content for message in run))
         for role, run in groupby(messages, key=lambda message: message.role)
     ]
+
+
+def spoken_sha256(messages: Iterable[Message]) -> str:
+    """Of who says what up to the counsellor's last word: the same dialogue has the same one.
+
+    System prompts and white space don't count, nor do identifiers.
+    """
+    said = [
+        [role, "".join(text.split())]
+        for role, text in turns(message for message in messages if message.role != "system")
+    ]
+    while said and said[-1][0] != "counselor":
+        said.pop()
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def is_flagged(dialogue: Dialogue, flag: str) -> bool:
