@@ -20,6 +20,7 @@ from mi_arena.dialogue import (
     Role,
     is_flagged,
     read_dialogues,
+    spoken_sha256,
     turns,
     write_dialogues,
 )
@@ -160,3 +161,22 @@ def test_turns_alternate_and_lose_no_text(said: list[tuple[Role, str]]) -> None:
 def test_flags_of_any_type_are_read(meta: dict[str, Any], flagged: bool) -> None:
     dialogue = Dialogue(id="d", source="s", messages=[], meta=meta)
     assert is_flagged(dialogue, "crisis") is flagged
+
+
+def test_the_same_dialogue_has_one_hash_wherever_it_is_kept() -> None:
+    def said(*messages: tuple[str, str]) -> str:
+        return spoken_sha256(Message(role=role, content=text) for role, text in messages)  # type: ignore[arg-type]
+
+    whole = said(("client", "我想戒烟"), ("counselor", "你想戒。"))
+    same = (
+        said(("system", "提示"), ("client", "我想\n戒烟"), ("counselor", " 你想戒。")),
+        said(("client", "我想"), ("client", "戒烟"), ("counselor", "你想戒。"), ("client", "嗯")),
+    )
+    assert set(same) == {whole}
+    others = (
+        said(("client", "我想戒酒"), ("counselor", "你想戒。")),
+        said(("counselor", "我想戒烟"), ("client", "你想戒。")),
+        said(("client", "我想戒烟"), ("counselor", "你想戒。"), ("counselor", "好")),
+        said(("counselor", "我想戒烟你想戒。")),
+    )
+    assert len({whole, *others}) == 5
