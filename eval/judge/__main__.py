@@ -9,7 +9,9 @@ from importlib import import_module
 
 COMMANDS = {
     "code": ("code_command", "have a model code dialogues with MITI 4.2.1"),
+    "gather": ("gather_command", "write what people coded of a judge's dialogues"),
     "validate": ("validate_command", "compare a judge's codings with human ones"),
+    "suggest": ("suggest_command", "show a judge's codes to experts, where an admin allows"),
 }
 """Name -> its module here, with ``configure(parser)`` and ``run(options)``, and its help."""
 

@@ -42,6 +42,7 @@ Code = Literal[
     "bad_import",
     "no_import",
     "import_used",
+    "import_is_study",
     "bad_number",
     "out_of_range",
     "damaged_draft",

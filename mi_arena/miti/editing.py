@@ -127,6 +127,8 @@ class Sheet(_Frozen):
     """Grows with every change: who changes an older one is told so."""
     change_id: str = ""
     """The page's name of the change that made this version; sent twice, it counts once."""
+    suggestion: str | None = None
+    """The suggestion of a judge that has stood beside the sheet, the latest."""
     form: FormKind = "full"
     change_goal: str = ""
     globals: dict[GlobalKey, int]

@@ -34,6 +34,7 @@ from mi_arena.records.battle_events import (
 from mi_arena.records.member_events import MemberInvited, MemberNamed, MemberRevoked
 from mi_arena.records.payloads import EventId, Kind, Payload, Record, Role, Short, Utc
 from mi_arena.records.review_events import ReviewGiven, ReviewSetClosed, ReviewSetOpened
+from mi_arena.records.suggestion_events import CodingSuggested, SuggestionsAllowed
 from mi_arena.records.workspace_events import (
     BattleDrawn,
     CodingSubmitted,
@@ -73,6 +74,8 @@ PAYLOADS: dict[Kind, type[Payload]] = {
         MatchJudged,
         PracticeBarSet,
         PracticeDone,
+        SuggestionsAllowed,
+        CodingSuggested,
         ReviewSetOpened,
         ReviewGiven,
         ReviewSetClosed,

@@ -41,6 +41,8 @@ Kind = Literal[
     "match_judged",
     "practice_bar_set",
     "practice_done",
+    "suggestions_allowed",
+    "coding_suggested",
     "review_set_opened",
     "review_given",
     "review_set_closed",

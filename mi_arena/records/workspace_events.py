@@ -116,6 +116,8 @@ class CodingSubmitted(Payload):
     """Whether the rater had passed practice when this was handed in."""
     revealed: bool = False
     """Whether the rater had been told the arms before (``self``)."""
+    suggestion: Short | None = None
+    """The suggestion of a judge that stood before the rater (``assigned``)."""
     form: Literal["full", "quick"]
     filled: Coding
     reason: Reason | None = None

@@ -24,6 +24,7 @@ from mi_arena.study.statistics import Interval, wilson
 
 Source = Literal[
     "expert",
+    "expert_suggested",
     "adjudicated",
     "self_trained",
     "self_untrained",

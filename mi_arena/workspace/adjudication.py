@@ -112,10 +112,10 @@ def _final_id(dialogue: str) -> str:
 
 
 def _assigned(books: Books) -> dict[str, list[Handed]]:
-    """The assigned codings of each dialogue, in the order of handing in."""
+    """The independent codings of each dialogue, in the order of handing in."""
     found: dict[str, list[Handed]] = {}
     for handed in books.latest():
-        if handed.told.source == "assigned":
+        if handed.told.source == "assigned" and handed.told.suggestion is None:
             found.setdefault(handed.told.dialogue, []).append(handed)
     return found
 

@@ -21,6 +21,7 @@ from mi_arena.workspace.ledger import Assignment, Books, Ledger, Task
 from mi_arena.workspace.material import MaterialStore
 from mi_arena.workspace.practising import is_trained
 from mi_arena.workspace.sheets import Sheets
+from mi_arena.workspace.suggestions import suggestion_for
 
 TASKS: tuple[Task, Task] = ("coding", "match")
 
@@ -104,6 +105,7 @@ class Assignments:
             messages=self._material.messages(books.dialogues[work.target]),
             source={"source": "assigned", "dialogue": work.target, "assignment": work.id},
             epoch=books.dialogues[work.target].epoch,
+            suggestion=suggestion_for(books, work.target),
         )
 
     def work(self, books: Books, who: Identity, assignment: str, task: Task) -> Assignment:

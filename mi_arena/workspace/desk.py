@@ -16,10 +16,12 @@ from mi_arena.miti.check import violations
 from mi_arena.miti.coding import Coding
 from mi_arena.miti.editing import BadChange, FormKind, Merge, SetForm, Sheet, Split, read_change
 from mi_arena.miti.items import GlobalKey
+from mi_arena.miti.suggesting import Hint, hints
 from mi_arena.records.battle_events import Side
 from mi_arena.records.events import Event
 from mi_arena.records.payloads import Role
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.records.suggestion_events import CodingSuggested
 from mi_arena.records.workspace_events import CodingSubmitted
 from mi_arena.safety.limits import RateLimiter
 from mi_arena.workspace.ledger import Ledger
@@ -55,6 +57,8 @@ class Job:
     can_choose_form: bool = True
     to_choose: tuple[GlobalKey, ...] = ()
     """Globals that can't be handed in where they happen to begin."""
+    suggestion: CodingSuggested | None = None
+    """A judge's coding that its rater may see; it fills nothing in."""
 
     @property
     def volleys(self) -> list[str]:
@@ -77,6 +81,12 @@ class Desk:
         """The globals that are still to be chosen before the sheet can be handed in."""
         return tuple(key for key in self.job.to_choose if key not in self.sheet.chosen)
 
+    @property
+    def hints(self) -> tuple[tuple[Hint | None, ...], ...] | None:
+        """What is suggested for each utterance; ``None`` where nothing is."""
+        given = self.job.suggestion
+        return None if given is None else hints(self.sheet.volleys, given.filled)
+
 
 class Desks:
     """Opens, changes and hands in. Any number of threads may call it."""
@@ -87,8 +97,9 @@ class Desks:
         """Far more than anybody hands in: what a hammering visitor could fill the disk with."""
 
     def open(self, job: Job) -> Desk:
-        """The sheet as it was left. Raises ``Refused`` for a draft that can't be read."""
-        return self._desk(job, self._sheets.load(job.owner, job.key, lambda: self._begin(job)))
+        """The sheet as it was left. Raises ``Refused`` for a draft that can't be read, and where
+        it can't be kept that a suggestion was shown."""
+        return self._desk(job, self._opened(job))
 
     def change(
         self, job: Job, version: object, given: object, change_id: str = ""
@@ -106,6 +117,8 @@ class Desks:
             raise Refused("change_fixed")
         if isinstance(change, Split | Merge) and not job.can_cut:
             raise Refused("change_fixed")
+        if job.suggestion is not None:
+            self._opened(job)
         before, after = self._sheets.change(
             job.owner, job.key, lambda: self._begin(job), version, change, change_id
         )
@@ -133,6 +146,7 @@ class Desks:
             form=desk.sheet.form,
             filled=desk.sheet.coding,
             reason=reason,
+            suggestion=self._seen(desk),
             **job.source,
         )
         try:
@@ -143,6 +157,12 @@ class Desks:
             raise Refused("not_saved") from None
         return self.open(job)
 
+    def _opened(self, job: Job) -> Sheet:
+        if job.suggestion is None:
+            return self._sheets.load(job.owner, job.key, lambda: self._begin(job))
+        seen = job.suggestion.suggestion
+        return self._sheets.shown(job.owner, job.key, lambda: self._begin(job), seen)
+
     def forget(self, job: Job) -> None:
         """Drop the draft of what was handed in elsewhere."""
         self._sheets.drop(job.owner, job.key)
@@ -150,6 +170,12 @@ class Desks:
     def handed(self, job: Job) -> list[Coding]:
         """Every revision, the latest last."""
         return [one.told.filled for one in self._ledger.now().codings.get(job.coding, ())]
+
+    def _seen(self, desk: Desk) -> str | None:
+        """The suggestion that stood before the rater at any time, also before a draft was lost."""
+        earlier = self._ledger.now().codings.get(desk.job.coding, ())
+        before = [one.told.suggestion for one in earlier]
+        return desk.sheet.suggestion or next((one for one in reversed(before) if one), None)
 
     def _reason(self, job: Job) -> str | None:
         """What was given as the reason of the latest revision."""
@@ -166,6 +192,13 @@ class Desks:
             named = sha256(f"{job.coding}:{len(handed)}".encode()).hexdigest()
             version = int(named[:10], 16)
             return Sheet.again(handed[-1], job.volleys).model_copy(update={"version": version})
+        if job.suggestion is not None:
+            # Cut as the suggestion is, so that each of its codes has its utterance; nothing coded.
+            texts = [
+                [one.text for one in volley.utterances]
+                for volley in job.suggestion.filled.volleys or ()
+            ]
+            return Sheet.uncoded(texts)
         return job.begin or Sheet.blank(job.volleys, job.form)
 
 

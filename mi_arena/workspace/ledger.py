@@ -18,6 +18,7 @@ from mi_arena.records.events import Event
 from mi_arena.records.payloads import Kind, Role
 from mi_arena.records.review_events import ReviewGiven, ReviewItem, ReviewSetClosed, ReviewSetOpened
 from mi_arena.records.store import EventStore
+from mi_arena.records.suggestion_events import CodingSuggested, SuggestionsAllowed
 from mi_arena.records.workspace_events import (
     BattleDrawn,
     CodingSubmitted,
@@ -44,6 +45,8 @@ _KINDS: tuple[Kind, ...] = (
     "match_judged",
     "practice_bar_set",
     "practice_done",
+    "suggestions_allowed",
+    "coding_suggested",
     "review_set_opened",
     "review_given",
     "review_set_closed",
@@ -145,6 +148,10 @@ class Books:
     """Raters who take no more work."""
     practice: dict[str, dict[str, Coding]] = field(default_factory=dict)
     """By rater, the first coding of each vignette: a second one would be made knowing the key."""
+    suggestions: dict[str, CodingSuggested] = field(default_factory=dict)
+    """The latest of each dialogue; whether it may be shown, `suggestions.suggestion_for` says."""
+    suggestions_allowed: frozenset[str] = frozenset()
+    """The imports for which an admin allows them."""
     review_sets: dict[str, ReviewSet] = field(default_factory=dict)
     reviews: dict[str, dict[str, tuple[Reviewed, ...]]] = field(default_factory=dict)
     """By item and rater, all revisions, the latest last."""
@@ -240,6 +247,7 @@ class _Growing:
             codings=dict(books.codings),
             verdicts=dict(books.verdicts),
             practice=dict(books.practice),
+            suggestions=dict(books.suggestions),
             review_sets=dict(books.review_sets),
             reviews=dict(books.reviews),
         )
@@ -279,6 +287,8 @@ class _Growing:
                 books.verdicts[payload.assignment] = (payload, rater)
             case PracticeDone() | PracticeBarSet():
                 self._practise(payload, rater)
+            case SuggestionsAllowed() | CodingSuggested():
+                self._suggest(payload)
             case ReviewSetOpened() | ReviewGiven() | ReviewSetClosed():
                 self._review(payload, rater, event.created_at)
             case Withdrawn() | BattleFlagged():
@@ -291,6 +301,14 @@ class _Growing:
         mine = self.books.practice.get(rater, {})
         if payload.vignette not in mine:
             self.books.practice[rater] = mine | {payload.vignette: payload.filled}
+
+    def _suggest(self, told: SuggestionsAllowed | CodingSuggested) -> None:
+        if isinstance(told, CodingSuggested):
+            self.books.suggestions[told.dialogue] = told
+            return
+        before = self.books.suggestions_allowed - {told.batch}
+        after = before | {told.batch} if told.allowed else before
+        self.books = replace(self.books, suggestions_allowed=after)
 
     def _review(
         self, payload: ReviewSetOpened | ReviewGiven | ReviewSetClosed, rater: str, at: datetime

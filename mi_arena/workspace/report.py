@@ -74,7 +74,7 @@ def report_facts(store: EventStore) -> list[str]:
 def _source(handed: Handed) -> Source | None:
     match handed.told.source:
         case "assigned":
-            return "expert"
+            return "expert" if handed.told.suggestion is None else "expert_suggested"
         case "adjudicated":
             return "adjudicated"
         case "judge":

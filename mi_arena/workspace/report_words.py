@@ -12,6 +12,7 @@ from mi_arena.study.miti_results import Bar, GroupResults, Source
 
 SOURCE_TITLES: dict[Source, str] = {
     "expert": "Expert codings",
+    "expert_suggested": "Expert codings made beside a model's suggestions",
     "adjudicated": "Adjudicated codings",
     "self_trained": "Codings of own conversations after the reveal, trained raters",
     "self_untrained": "Codings of own conversations after the reveal, untrained raters",
@@ -21,6 +22,8 @@ SOURCE_TITLES: dict[Source, str] = {
 }
 SOURCE_MEANINGS: dict[Source, str] = {
     "expert": "by raters to whom the dialogue was assigned",
+    "expert_suggested": "by raters to whom the dialogue was assigned and who saw a model's codes: "
+    "not independent of it",
     "adjudicated": "one coding a dialogue, settled after independent ones",
     "self_trained": "by whoever held the conversation, after having been told which arm was which "
     "and after passing the practice",

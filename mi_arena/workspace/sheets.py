@@ -26,6 +26,27 @@ class Sheets:
         draft = self._drafts.get(owner, key)
         return blank() if draft is None else _read(draft)
 
+    def shown(self, owner: str, key: str, blank: Blank, suggestion: str) -> Sheet:
+        """The sheet, once it is kept that this suggestion stands beside it.
+
+        Raises ``Refused``: ``not_saved``, and then it must not be shown.
+        """
+        while True:
+            draft = self._drafts.get(owner, key)
+            before = blank() if draft is None else _read(draft)
+            if before.suggestion == suggestion:
+                return before
+            marked = before.model_copy(update={"suggestion": suggestion})
+            replaces = None if draft is None else draft.version
+            try:
+                kept = Draft(marked.version, marked.model_dump_json())
+                self._drafts.put(owner, key, kept, replaces=replaces)
+            except Overtaken:
+                continue  # another tab was faster: what it left is marked now
+            except NotStored:
+                raise Refused("not_saved") from None
+            return marked
+
     def change(
         self,
         owner: str,

@@ -15,6 +15,7 @@ from mi_arena.workspace.own_battle import OwnBattles
 from mi_arena.workspace.practising import Practice
 from mi_arena.workspace.reviews import Reviews
 from mi_arena.workspace.sheets import Sheets
+from mi_arena.workspace.suggestions import Suggestions
 
 
 class Workspace:
@@ -32,6 +33,7 @@ class Workspace:
         self.assignments = Assignments(store, self.ledger, self.material, sheets, identities)
         self.matches = Matches(store, self.ledger, self.material, self.assignments, drafts, keyed)
         self.reviews = Reviews(store, self.ledger, drafts, keyed)
+        self.suggestions = Suggestions(store, self.ledger)
         self.adjudication = Adjudication(self.ledger, self.material)
 
     def close(self) -> None:

@@ -18,6 +18,8 @@ from mi_arena.access.members import Members
 from mi_arena.battles.form import Answers
 from mi_arena.battles.state import SIDES
 from mi_arena.battles.tokens import Tokens
+from mi_arena.dialogue import Message, spoken_sha256
+from mi_arena.miti.coding import parse_coding
 from mi_arena.miti.vignettes import vignettes
 from mi_arena.records.battle_events import (
     BattleFlagged,
@@ -37,6 +39,7 @@ from mi_arena.records.store import DATABASE_NAME, EventStore
 from mi_arena.records.workspace_events import DialogueImported, PracticeDone, WorkAssigned
 from mi_arena.workspace.desk import Desk, Job
 from mi_arena.workspace.ledger import Task
+from mi_arena.workspace.suggestions import Judged
 from mi_arena.workspace.workspace import Workspace
 
 SECRET = b"one secret for tests"
@@ -49,6 +52,8 @@ CHIEF = Identity("rater-of-the-chief", "admin", "chief")
 ANSWERS = Answers(overall="B", scales={"empathy": 1}, reason="B 更会听", guess="A", confidence=4)
 CLEAN = {(0, 0): "SR", (0, 1): "Q", (1, 0): "CR", (1, 1): "EMPHASIZE"}
 """A code for every utterance of an imported dialogue, breaking no rule."""
+JUDGED_CODES: list[list[str | None]] = [["SR", "Q"], ["CR", None]]
+"""What `judged` says of the two volleys of such a dialogue."""
 End = Literal["stop", "length", "cancelled", "error"]
 
 
@@ -306,3 +311,40 @@ def texts_in(thing: object, hidden: Collection[str] = ()) -> Iterator[str]:
     elif isinstance(thing, list | tuple):
         for one in thing:
             yield from texts_in(one, hidden)
+
+
+def said_in(name: str) -> list[Message]:
+    return [Message.model_validate(one) for one in line(name)["messages"]]
+
+
+def judged(name: str, **changes: Any) -> Judged:
+    """The judge's coding of a dialogue of a file, cut at the first full stop of each volley."""
+    volleys = []
+    for message, codes in zip(said_in(name)[1::2], JUDGED_CODES, strict=True):
+        first, rest = message.content.split("。", 1)
+        texts = (f"{first}。\n", rest)  # white space is the judge's own
+        volleys.append(
+            {"utterances": [{"text": t, "code": c} for t, c in zip(texts, codes, strict=True)]}
+        )
+    coding = parse_coding({"change_goal": "少抽烟", "globals": {"CCT": 4}, "volleys": volleys})
+    facts: dict[str, Any] = {
+        "dialogue_sha256": spoken_sha256(said_in(name)),
+        "coding": coding,
+        "model": "gpt-test",
+        "prompt_version": "zh-1",
+        "prompt_sha256": "ab" * 32,
+    }
+    return Judged(**(facts | changes))
+
+
+def import_gold(workspace: Workspace, *names: str) -> tuple[str, list[str]]:
+    """Reference dialogues that are compared with nothing: the import's id and theirs."""
+    lines = [line(name, system="reference") for name in names]
+    before = set(workspace.ledger.now().imports)
+    workspace.material.import_dialogues(jsonl(lines), "gold.jsonl")
+    books = workspace.ledger.now()
+    (batch,) = set(books.imports) - before
+    by_text = {
+        spoken_sha256(books.dialogues[d].messages): d for d in books.imports[batch].dialogues
+    }
+    return batch, [by_text[spoken_sha256(said_in(name))] for name in names]

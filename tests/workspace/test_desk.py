@@ -281,6 +281,7 @@ def test_what_is_stored(workspace: Workspace, trained: bool) -> None:
         "side": None,
         "trained": trained,
         "revealed": False,
+        "suggestion": None,
         "form": "full",
         "reason": None,
     }

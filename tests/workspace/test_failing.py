@@ -30,9 +30,11 @@ from tests.workspace.conftest import (
     change,
     code_dialogue,
     import_alone,
+    import_gold,
     import_match,
     invited,
     jsonl,
+    judged,
     line,
     train,
 )
@@ -52,6 +54,8 @@ class Study:
     leaver: str
     review: tuple[str, str]
     """A review set and an item of it."""
+    gold: str
+    """An import for which an admin allows suggestions."""
 
     @property
     def jobs(self) -> tuple[Job, Job, Job]:
@@ -74,6 +78,8 @@ def study(workspace: Workspace, identities: Identities) -> Study:
     assert leaver.member is not None
     coding = assign(workspace.store, ANN, dialogue)
     review = workspace.reviews.send("run-1", "rating", OFFERED, 2)
+    gold, _ = import_gold(workspace, "gold")
+    workspace.suggestions.allow(gold, True)
     made = Study(
         workspace,
         workspace.assignments.job(ANN, coding),
@@ -81,6 +87,7 @@ def study(workspace: Workspace, identities: Identities) -> Study:
         assign(workspace.store, ANN, import_match(workspace), "match"),
         leaver.member,
         (review, workspace.reviews.next(ANN, review) or ""),
+        gold,
     )
     for job in made.jobs:
         change(workspace, job, do="goal", text="少抽烟")
@@ -152,6 +159,8 @@ ACTIONS: dict[str, Action] = {
     "work_released": lambda study: study.workspace.assignments.drop_out(study.leaver),
     "battle_drawn": lambda study: study.workspace.material.draw_battles(),
     "dialogue_imported": lambda study: study.workspace.material.import_dialogues(FILE, "in.jsonl"),
+    "suggestions_allowed": lambda study: study.workspace.suggestions.allow(study.gold, False),
+    "coding_suggested": lambda study: study.workspace.suggestions.attach([judged("gold")]),
     "review_set_opened": lambda study: study.workspace.reviews.send("run-2", "rating", OFFERED, 2),
     "review_given": lambda study: study.workspace.reviews.give(
         ANN, study.review[0], study.review[1], 0, dict.fromkeys(MOST, "1")

@@ -36,6 +36,7 @@ class AdminRoom:
             "draw-battles": self._draw_battles,
             "import": self._import,
             "take-back": self._take_back,
+            "suggestions": self._suggestions,
             "assign": self._assign,
             "bar": self._bar,
         }
@@ -118,6 +119,11 @@ class AdminRoom:
     def _take_back(self, call: Call, _: Fields) -> str:
         taken = self.workspace.material.take_back(call.text("batch"))
         return _good(say(call.lang, "admin_taken_back", n=len(taken.dialogues)))
+
+    def _suggestions(self, call: Call, _: Fields) -> str:
+        allowed = call.text("allowed") == "yes"
+        self.workspace.suggestions.allow(call.text("batch"), allowed)
+        return _good(say(call.lang, f"admin_suggestions_{'on' if allowed else 'off'}"))
 
     # ---- assignments and practice
 

@@ -9,7 +9,9 @@ from typing import NamedTuple
 from mi_arena.miti.vignettes import vignettes
 from mi_arena.ui.texts import Lang, said, say
 from mi_arena.workspace.assignments import TASKS, Standing
+from mi_arena.workspace.ledger import Books, Import
 from mi_arena.workspace.material import ImportStanding
+from mi_arena.workspace.suggestions import may_take, suggestion_for
 from mi_arena.workspace.workspace import Workspace
 
 LONGEST_LABEL = 100
@@ -112,6 +114,7 @@ def _naming(one: Standing, lang: Lang) -> str:
 
 def _material(workspace: Workspace, lang: Lang) -> str:
     books = workspace.ledger.now()
+    imports = workspace.material.imports()
     systems = Counter(m.system for m in books.dialogues.values())
     held = "、" if lang == "zh" else ", "
     told = say(
@@ -128,28 +131,47 @@ def _material(workspace: Workspace, lang: Lang) -> str:
         f'<form data-do="import"><label>{said(lang, "admin_import_file")}'
         '<input type="file" name="file" accept=".jsonl,.json,.txt"></label>'
         f'<button type="submit" data-key="import">{said(lang, "admin_import")}</button>'
-        f"</form>{_imports(workspace.material.imports(), lang)}</section>"
+        f"</form>{_imports(imports, books, lang)}</section>"
     )
 
 
-def _imports(standings: list[ImportStanding], lang: Lang) -> str:
+def _imports(standings: list[ImportStanding], books: Books, lang: Lang) -> str:
     if not standings:
         return ""
     heads = (
         "admin_import_at", "admin_import_name", "admin_import_n", "admin_import_codings",
-        "admin_import_verdicts", "admin_do",
+        "admin_import_verdicts", "admin_suggestions", "admin_do",
     )  # fmt: skip
-    table = _table("imports", heads, [_import(one, lang) for one in standings], lang)
-    return f"<h4>{said(lang, 'admin_imports')}</h4>{table}"
+    table = _table("imports", heads, [_import(one, books, lang) for one in standings], lang)
+    return (
+        f"<h4>{said(lang, 'admin_imports')}</h4>{table}"
+        f'<p class="hint">{said(lang, "admin_suggestions_why")}</p>'
+    )
 
 
-def _import(one: ImportStanding, lang: Lang) -> str:
+def _import(one: ImportStanding, books: Books, lang: Lang) -> str:
     batch = one.batch
     name = escape(batch.file) if batch.file else said(lang, "admin_import_earlier")
     return (
         f"<tr><td>{batch.at:%Y-%m-%d %H:%M} UTC</td><th>{name}</th>"
         f"<td>{len(batch.dialogues)}</td><td>{one.codings}</td><td>{one.verdicts}</td>"
+        f"<td>{_suggestions(batch, books, lang)}</td>"
         f"<td>{_sure('take-back', 'batch', batch.batch, lang)}</td></tr>"
+    )
+
+
+def _suggestions(batch: Import, books: Books, lang: Lang) -> str:
+    """Whether a judge's codes may stand beside the form, and the way to change that."""
+    if not may_take(books, batch):
+        return said(lang, "admin_suggestions_never")
+    allowed = batch.batch in books.suggestions_allowed
+    n = sum(suggestion_for(books, dialogue) is not None for dialogue in batch.dialogues)
+    told = f"{said(lang, 'admin_suggestions_n', n=n)} " if allowed else ""
+    key = "admin_suggestions_forbid" if allowed else "admin_suggestions_allow"
+    return (
+        f'{told}<button type="button" data-do="suggestions" data-batch="{escape(batch.batch)}" '
+        f'data-allowed="{"no" if allowed else "yes"}" '
+        f'data-key="suggestions-{escape(batch.batch)}">{said(lang, key)}</button>'
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from typing import Literal
 
@@ -15,6 +16,7 @@ from mi_arena.miti.check import Violation, violations
 from mi_arena.miti.editing import LONGEST_GOAL, Sheet
 from mi_arena.miti.items import CODES, GLOBALS, Code, GlobalItem, Score, items
 from mi_arena.miti.rules import MOST_COUNT
+from mi_arena.miti.suggesting import UNCODED, Hint
 from mi_arena.miti.summary import THRESHOLDS, Summary, summarize
 from mi_arena.ui.texts import Lang, said, say
 from mi_arena.workspace.desk import Desk
@@ -74,8 +76,10 @@ def parts_of(desk: Desk, lang: Lang) -> Parts:
         if one.volley is not None:
             broken.setdefault(one.volley - 1, []).append(one)
     parts["tools"] = _tools(desk, lang)
-    for number in range(len(sheet.volleys)):
-        parts[f"volley-{number}"] = _volley(desk, number, broken.get(number, []), lang)
+    suggested = desk.hints
+    for number, volley in enumerate(sheet.volleys):
+        hints = suggested[number] if suggested else (None,) * len(volley)
+        parts[f"volley-{number}"] = _volley(desk, number, broken.get(number, []), hints, lang)
     return parts
 
 
@@ -118,12 +122,15 @@ def _turn(role: str, text: str, lang: Lang) -> str:
     return f'<div class="turn {role}"><span class="who">{who}</span><p>{escape(text)}</p></div>'
 
 
-def _volley(desk: Desk, number: int, broken: list[Violation], lang: Lang) -> str:
+def _volley(
+    desk: Desk, number: int, broken: list[Violation], hints: Sequence[Hint | None], lang: Lang
+) -> str:
     volley = desk.sheet.volleys[number]
     name = say(lang, "desk_volley", number=number + 1)
     bad = {one.utterance for one in broken}
     utterances = "".join(
-        _utterance(desk, number, place, place + 1 in bad, lang) for place in range(len(volley))
+        _utterance(desk, number, place, place + 1 in bad, hints[place], lang)
+        for place in range(len(volley))
     )
     lines = "".join(_violation(one) for one in broken)
     return (
@@ -134,7 +141,9 @@ def _volley(desk: Desk, number: int, broken: list[Violation], lang: Lang) -> str
     )
 
 
-def _utterance(desk: Desk, number: int, place: int, bad: bool, lang: Lang) -> str:
+def _utterance(
+    desk: Desk, number: int, place: int, bad: bool, hint: Hint | None, lang: Lang
+) -> str:
     one = desk.sheet.volleys[number][place]
     name = items().name(one.code).of(lang) if one.code else say(lang, "desk_no_code")
     fixed = "" if desk.job.can_cut else " data-fixed=1"
@@ -142,10 +151,22 @@ def _utterance(desk: Desk, number: int, place: int, bad: bool, lang: Lang) -> st
         f'<div class="utterance{" bad" if bad else ""}" role="option" '
         f'tabindex="-1" aria-selected="false" data-key="u-{number}-{place}" '
         f'data-volley="{number}" data-utterance="{place}" '
-        f'data-code="{one.code or ""}" data-text="{escape(one.text)}"{fixed}>'
-        f'<span class="words">{escape(one.text)}</span>'
+        f'data-code="{one.code or ""}" data-text="{escape(one.text)}"{fixed}{_hinted(hint)}>'
+        f'<span class="words">{escape(one.text)}</span>{_hint(one.code, hint, lang)}'
         f'<span class="code c-{one.code or "none"}">{escape(name)}</span></div>'
     )
+
+
+def _hinted(hint: Hint | None) -> str:
+    return "" if hint is None else f' data-hint="{"" if hint == UNCODED else hint}"'
+
+
+def _hint(code: Code | None, hint: Hint | None, lang: Lang) -> str:
+    """What is suggested; nothing once it is the utterance's code."""
+    if hint is None or hint == code:
+        return ""
+    name = say(lang, "desk_no_code") if hint == UNCODED else items().name(hint).of(lang)
+    return f'<span class="hinted">{escape(say(lang, "desk_suggested", code=name))}</span>'
 
 
 def _violation(one: Violation) -> str:
@@ -248,6 +269,7 @@ def _tools(desk: Desk, lang: Lang) -> str:
 
     fixed = not desk.job.can_cut
     cut = "" if fixed else tool("split", "/") + tool("merge", "M")
+    accept = tool("accept", "Y") if desk.job.suggestion is not None else ""
     cutting = "".join(
         tool(name, key)
         for name, key in (
@@ -257,7 +279,7 @@ def _tools(desk: Desk, lang: Lang) -> str:
     uncoded = sum(one.code is None for volley in desk.sheet.volleys for one in volley)
     left = said(lang, "desk_tool_next", n=uncoded) if uncoded else said(lang, "desk_all_coded")
     return (
-        f'<div class="tools" data-part="tools">{cut}'
+        f'<div class="tools" data-part="tools">{accept}{cut}'
         f"{tool('undo', 'U', off=not desk.sheet.undo)}{tool('next', 'N', left, uncoded == 0)}"
         f'<div class="cut-tools" hidden>{cutting}</div></div>'
     )

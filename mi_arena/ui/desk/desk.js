@@ -180,6 +180,14 @@ function code(value) {
   if (value !== null) move(1);
 }
 
+// A suggestion is never taken without being asked for, one utterance at a time.
+function accept() {
+  const hint = at(here) && at(here).dataset.hint;
+  if (hint === undefined) return;
+  code(hint === '' ? null : hint);
+  if (hint === '') move(1);
+}
+
 // ---- totals: an answer to an earlier change must not show an older total than the reader's
 
 const countField = (name) => one(`input[data-count="${name}"]`);
@@ -295,6 +303,7 @@ function tool(name) {
   else if (name === 'merge') change({ do: 'merge', ...target() });
   else if (name === 'undo') change({ do: 'undo' });
   else if (name === 'next') moveToOpen();
+  else if (name === 'accept') accept();
 }
 
 function step(by) {
@@ -324,6 +333,7 @@ element.addEventListener('keydown', (event) => {
   else if (key === 'm') tool('merge');
   else if (key === 'u') tool('undo');
   else if (key === 'n') moveToOpen();
+  else if (key === 'y') accept();
   else if (CODE_KEYS.test(key)) {
     const chip = all('.chip').find((one) => one.dataset.letter === key);
     if (!chip) return;

@@ -102,7 +102,11 @@ class AssignedRoom(SheetRoom):
         return self.workspace.assignments.job(call.who, call.argument)
 
     def page(self, call: Call, desk: Desk) -> str:
-        return coding_view.page(desk, call.lang, say(call.lang, "desk_coding_title"), "home")
+        beside = ""
+        if desk.job.suggestion is not None:
+            beside = f'<p class="hint">{said(call.lang, "desk_suggestions")}</p>'
+        title = say(call.lang, "desk_coding_title")
+        return coding_view.page(desk, call.lang, title, "home", beside=beside)
 
     def view(self, call: Call) -> str:
         return f"work:{call.argument}"

@@ -1,0 +1,116 @@
+"""``python -m eval.judge gather``: people's codings of the judge's dialogues, for ``validate``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from eval.judge.codings import Coded, read_codings
+from mi_arena.access.keyed import keyed_by
+from mi_arena.dialogue import spoken_sha256
+from mi_arena.jobs.run_directory import write_atomically
+from mi_arena.jobs.script import DONE, WRONG_INPUT, BadInput
+from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
+from mi_arena.settings import SettingsError, load_settings
+from mi_arena.workspace.ledger import Books, Handed, Ledger
+from mi_arena.workspace.material import MaterialStore
+
+NAME = "eval.judge gather"
+
+DESCRIPTION = """\
+Write what people coded in the workspace of the dialogues that a judge coded, as `validate --human`
+reads it. Dialogues are the same where their text is. The adjudicated coding of a dialogue goes
+before independent ones by experts, of which the first handed in is taken; codings made beside a
+judge's suggestions come last, and say so.
+
+Exit codes: 0 done, 2 bad input, or people coded none of these dialogues.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments to its parser."""
+    parser.description = DESCRIPTION
+    add = parser.add_argument
+    add("codings", type=Path, metavar="A.jsonl", help="what `code` wrote")
+    add("--out", type=Path, required=True, metavar="B.jsonl", help="where people's codings go")
+    add(
+        "--data", type=Path, metavar="DIR", help="the app's records (default MI_ARENA_DATA, ./data)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit code. No text of a dialogue is ever printed."""
+    try:
+        judged = read_codings(options.codings)
+        if options.out.resolve() == options.codings.resolve():
+            raise BadInput("--out: is the input itself: name another file")
+        found = _gathered(judged, options.data or load_settings().data)
+        if not found:
+            raise BadInput(f"{options.codings}: people coded none of these dialogues")
+        lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in found]
+        write_atomically(options.out, "".join(lines))
+    except (BadInput, SettingsError, StoreError, OSError) as error:
+        print(f"{NAME}: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    assisted = sum(one["coder"]["suggestions"] for one in found)
+    print(
+        f"{len(found)} of {len(judged)} dialogues coded by people, {assisted} of them beside "
+        f"suggestions: {options.out}"
+    )
+    return DONE
+
+
+def _gathered(judged: list[Coded], data: Path) -> list[dict[str, Any]]:
+    database = data / DATABASE_NAME
+    if not database.is_file():
+        raise BadInput(f"there is no {database}: name the app's data folder with --data")
+    store = EventStore(database, read_only=True)
+    try:
+        ledger = Ledger(store)
+        # Ids are only compared with each other here, so any key does.
+        material = MaterialStore(store, ledger, keyed_by(b"gather"))
+        by_text = _by_text(ledger.now(), material)
+    finally:
+        store.close()
+    return [
+        _line(one, by_text[one.dialogue_sha256]) for one in judged if one.dialogue_sha256 in by_text
+    ]
+
+
+def _by_text(books: Books, material: MaterialStore) -> dict[str | None, Handed]:
+    """The best coding of each dialogue, by the hash of its text."""
+    found: dict[str | None, Handed] = {}
+    for handed in sorted(_of_people(books), key=_rank):
+        coded = books.dialogues.get(handed.told.dialogue)
+        if coded is not None:
+            found.setdefault(spoken_sha256(material.messages(coded)), handed)
+    return found
+
+
+def _of_people(books: Books) -> Iterator[Handed]:
+    return (one for one in books.latest() if one.told.source in ("adjudicated", "assigned"))
+
+
+def _rank(handed: Handed) -> tuple[int, Any]:
+    """The lower, the better a reference; the earlier of equals."""
+    if handed.told.suggestion is not None:
+        return 2, handed.at
+    return (0 if handed.told.source == "adjudicated" else 1), handed.at
+
+
+def _line(judged: Coded, handed: Handed) -> dict[str, Any]:
+    told = handed.told
+    return {
+        "id": judged.id,
+        "lang": judged.lang,
+        "coder": {
+            "kind": "human",
+            "name": "adjudicated" if told.source == "adjudicated" else handed.rater,
+            "suggestions": told.suggestion is not None,
+        },
+        **told.filled.model_dump(mode="json", exclude_none=True),
+    }
