@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ NAME = "eval.judge gather"
 DESCRIPTION = """\
 Write what people coded in the workspace of the dialogues that a judge coded, as `validate --human`
 reads it. Dialogues are the same where their text is. The adjudicated coding of a dialogue goes
-before independent ones by experts, of which the first handed in is taken; codings made beside a
-judge's suggestions come last, and say so.
+before independent ones by experts, of which the first handed in is taken. Codings made beside a
+judge's suggestions are left out: they would validate nothing.
 
 Exit codes: 0 done, 2 bad input, or people coded none of these dialogues.
 """
@@ -56,11 +57,7 @@ def run(options: argparse.Namespace) -> int:
     except (BadInput, SettingsError, StoreError, OSError) as error:
         print(f"{NAME}: {error}", file=sys.stderr)
         return WRONG_INPUT
-    assisted = sum(one["coder"]["suggestions"] for one in found)
-    print(
-        f"{len(found)} of {len(judged)} dialogues coded by people, {assisted} of them beside "
-        f"suggestions: {options.out}"
-    )
+    print(f"{len(found)} of {len(judged)} dialogues coded by people: {options.out}")
     return DONE
 
 
@@ -82,24 +79,25 @@ def _gathered(judged: list[Coded], data: Path) -> list[dict[str, Any]]:
 
 
 def _by_text(books: Books, material: MaterialStore) -> dict[str | None, Handed]:
-    """The best coding of each dialogue, by the hash of its text."""
+    """The coding to hold a judge against, of each dialogue, by the hash of its text."""
     found: dict[str | None, Handed] = {}
-    for handed in sorted(_of_people(books), key=_rank):
+    for handed in sorted(_independent(books), key=_rank):
         coded = books.dialogues.get(handed.told.dialogue)
         if coded is not None:
             found.setdefault(spoken_sha256(material.messages(coded)), handed)
     return found
 
 
-def _of_people(books: Books) -> Iterator[Handed]:
-    return (one for one in books.latest() if one.told.source in ("adjudicated", "assigned"))
+def _independent(books: Books) -> Iterator[Handed]:
+    for handed in books.latest():
+        told = handed.told
+        if told.source in ("adjudicated", "assigned") and told.suggestion is None:
+            yield handed
 
 
-def _rank(handed: Handed) -> tuple[int, Any]:
-    """The lower, the better a reference; the earlier of equals."""
-    if handed.told.suggestion is not None:
-        return 2, handed.at
-    return (0 if handed.told.source == "adjudicated" else 1), handed.at
+def _rank(handed: Handed) -> tuple[bool, datetime]:
+    """What was adjudicated first, then the earlier."""
+    return handed.told.source != "adjudicated", handed.at
 
 
 def _line(judged: Coded, handed: Handed) -> dict[str, Any]:
@@ -110,7 +108,6 @@ def _line(judged: Coded, handed: Handed) -> dict[str, Any]:
         "coder": {
             "kind": "human",
             "name": "adjudicated" if told.source == "adjudicated" else handed.rater,
-            "suggestions": told.suggestion is not None,
         },
         **told.filled.model_dump(mode="json", exclude_none=True),
     }

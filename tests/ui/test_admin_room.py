@@ -17,7 +17,15 @@ from mi_arena.ui.desk.answer import Answer, Call
 from mi_arena.ui.texts import LANGS, Lang, say
 from mi_arena.workspace.workspace import Workspace
 from tests.battles.conftest import identities_over
-from tests.workspace.conftest import CHIEF, import_alone, import_match, jsonl, line
+from tests.workspace.conftest import (
+    CHIEF,
+    import_alone,
+    import_gold,
+    import_match,
+    jsonl,
+    judged,
+    line,
+)
 
 
 @pytest.fixture
@@ -115,3 +123,20 @@ def test_of_nothing_nothing_is_counted(room: AdminRoom) -> None:
         act(room, "drop", member=member),
     ]
     assert not [one.note for one in told if re.search(r"(?<!\d)0 ", one.note or "")]
+
+
+def test_suggestions_are_allowed_and_forbidden_for_gold_dialogues_alone(room: AdminRoom) -> None:
+    import_alone(room.workspace, "study")
+    gold, _ = import_gold(room.workspace, "gold")
+    (other,) = set(room.workspace.ledger.now().imports) - {gold}
+    html = act(room, "draw-battles").html or ""
+    assert f'data-do="suggestions" data-batch="{gold}" data-allowed="yes"' in html
+    assert other in html and f'data-do="suggestions" data-batch="{other}"' not in html
+    assert "盲评材料，不可用" in html
+    allowed = act(room, "suggestions", batch=gold, allowed="yes")
+    assert "eval.judge suggest" in (allowed.note or "") and "0 段有建议" in (allowed.html or "")
+    room.workspace.suggestions.attach([judged("gold")])
+    assert "Allowed, 1 dialogues have one" in (act(room, "draw-battles", "en").html or "")
+    assert "仍会注明" in (act(room, "suggestions", batch=gold, allowed="no").note or "")
+    for batch, words in ((other, "都属于盲评材料"), ("none", "没有这次导入")):
+        assert words in refused(room, "suggestions", batch=batch, allowed="yes")

@@ -31,7 +31,15 @@ from tests.ui.conftest import (
     talk,
 )
 from tests.ui.test_battle_flow import judge, no_sideways_scrolling
-from tests.workspace.conftest import code_dialogue, import_alone, import_match, line, train
+from tests.workspace.conftest import (
+    code_dialogue,
+    import_alone,
+    import_gold,
+    import_match,
+    judged,
+    line,
+    train,
+)
 
 pytestmark = pytest.mark.browser
 KEYS = {item.code: item.key.lower() for item in items().codes}
@@ -128,6 +136,46 @@ def test_a_whole_dialogue_by_keyboard_through_a_reload_and_a_correction(
     assert ["".join(u.text for u in v.utterances) for v in first.filled.volleys] == said
 
     correct(page, site, who)
+    page.context.close()
+
+
+def test_a_model_s_codes_stand_greyed_beside_the_form_until_each_is_accepted(
+    chrome: Browser, site: Site
+) -> None:
+    page, _ = expert_page(chrome, site)
+    batch, (dialogue,) = import_gold(site.workspace, "one")
+    site.workspace.suggestions.allow(batch, True)
+    site.workspace.suggestions.attach([judged("one")])
+    site.workspace.assignments.draw("coding", 1, 1.0)
+    page.reload()
+    open_workspace(page)
+    page.click('[data-open^="work:"]')
+    expect(page.locator(".hinted")).to_have_text(
+        ["建议：简单式反映", "建议：提问", "建议：复杂式反映", "建议：不编码"]
+    )
+    expect(page.locator(".utterance .code")).to_have_text(["不编码"] * 4)
+    expect(page.locator(".form > .hint").first).to_contain_text("你的编码会注明看过建议")
+    page.fill("[data-goal]", "少抽烟")
+    page.locator("[data-key=u-0-0]").focus()
+    # By key, by button, and another code instead: nothing is taken over unasked.
+    page.keyboard.press("y")
+    saved(page, '[data-key=u-0-0][data-code="SR"]')
+    page.click("[data-key=tool-accept]")
+    saved(page, '[data-key=u-0-1][data-code="Q"]')
+    page.keyboard.press(KEYS["SR"])
+    saved(page, '[data-key=u-1-0][data-code="SR"]')
+    expect(page.locator(".hinted")).to_have_text(["建议：复杂式反映", "建议：不编码"])
+    page.locator("[data-key=u-1-1]").focus()
+    page.keyboard.press("y")
+    hand_in(page)
+    (told,) = handed_in(site)
+    shown = site.workspace.ledger.now().suggestions[dialogue]
+    assert told.suggestion == shown.suggestion and told.filled.volleys is not None
+    assert [[u.code for u in v.utterances] for v in told.filled.volleys] == [
+        ["SR", "Q"],
+        ["SR", None],
+    ]
+    assert "gpt-test" not in page.content()
     page.context.close()
 
 
