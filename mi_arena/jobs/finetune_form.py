@@ -47,7 +47,7 @@ FORM = Form(
         Field("only_quality", "text", more=True),
         Field("targets", "text", more=True),
         Field("dropout", "number", low=0, more=True),
-        Field("rslora", "check", more=True),
+        Field("rslora", "check", more=True, handle="rank-stabilised"),
         Field("schedule", "choice", choices=("cosine", "linear", "constant"), more=True),
         Field("warmup_ratio", "number", low=0, more=True),
         Field("weight_decay", "number", low=0, more=True),

@@ -51,6 +51,8 @@ class Field:
     low: float = -math.inf
     more: bool = False
     """Shown only when asked for: most people leave it as it is."""
+    handle: str | None = None
+    """Its name in the page's source, which every visitor's browser has; else the field's own."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from mi_arena.ui.results_page import ResultsPage
 from mi_arena.ui.session import STORAGE_KEY, Session
 from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
 from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.updates import merged
 from mi_arena.workspace.workspace import Workspace
 
 STYLES = [Path(__file__).with_name("style.css"), Path(__file__).with_name("desk") / "desk.css"]
@@ -98,7 +99,7 @@ def build(
                 **members_part(session),
                 **battle.words(session),
                 **data.words(session),
-                **train.words(session),
+                **(train.words(session) if session.identity(identities).role == "admin" else {}),
                 **results.words(session),
                 **withdraw.words(session),
                 **expert.words(session),
@@ -111,10 +112,10 @@ def build(
             session = Session.read(stored, request)
             other: Lang = "en" if session.lang == "zh" else "zh"
             changed = on_language(session.with_(lang=other), request)
-            return _merged(changed, {battle.starter: battle.starter_choices(other, topic)})
+            return merged(changed, {battle.starter: battle.starter_choices(other, topic)})
 
         def on_language(session: Session, request: gr.Request) -> dict[Any, Any]:
-            return _merged(words(session), battle.paint(session, request))
+            return merged(words(session), battle.paint(session, request))
 
         everything = list(
             dict.fromkeys(
@@ -177,15 +178,3 @@ def launch_options() -> dict[str, Any]:
         "mcp_server": False,
         "show_error": False,
     }
-
-
-def _merged(first: dict[Any, Any], second: dict[Any, Any]) -> dict[Any, Any]:
-    """Two sets of updates; where both change one component, both changes count."""
-    merged = dict(first)
-    for component, update in second.items():
-        before = merged.get(component)
-        if isinstance(before, dict) and isinstance(update, dict):
-            merged[component] = before | update
-        else:
-            merged[component] = update
-    return merged

@@ -80,7 +80,7 @@ def test_forged_tokens_are_public(identities: Identities, members: Members) -> N
         f"{name}.{proof[:-1]}{wrong}",
         f"{name}.{proof}0",
         f"{name}.{proof}\n",
-        f"{name.upper()}.{proof}",
+        f"0{name}.{proof}",
         f"{other.member}.{proof}",
         f"environment.{proof}",
         f"{name}.{keyed_by(b'another secret')('member-session', name)}",

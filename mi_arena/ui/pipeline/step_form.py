@@ -81,7 +81,7 @@ class FormFields:
         return made
 
     def _component(self, field: Field) -> Any:
-        name = f"{self.form.id}-{field.name.replace('_', '-')}"
+        name = f"{self.form.id}-{(field.handle or field.name).replace('_', '-')}"
         match field.kind:
             case "file" | "files":
                 return gr.Dropdown([], value=None, multiselect=field.kind == "files", elem_id=name)

@@ -43,6 +43,7 @@ from mi_arena.ui.pipeline.training_part import TrainingPart
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import Lang, say
 from mi_arena.ui.transcript import note_html
+from mi_arena.ui.updates import merged
 
 SCRIPTS = frozenset({MODULE, ON_HUB})
 DEFAULT_RECIPE = "demo"
@@ -58,9 +59,8 @@ class TrainPage:
         self._recipes = recipes()
         self.heading = gr.Markdown()
         with gr.Row():
-            self.recipe = gr.Dropdown(
-                list(self._recipes), value=None, elem_id="train-recipe", filterable=False
-            )
+            # Empty until an admin opens the tab: what is on the page, every visitor's browser has.
+            self.recipe = gr.Dropdown([], elem_id="train-recipe", filterable=False)
             self.name = gr.Textbox(max_length=40, elem_id="train-name")
         self.left_out = gr.HTML(elem_id="train-left-out")
         self.form = FormFields(FORM, tools.inputs, unfolded=True)
@@ -154,9 +154,7 @@ class TrainPage:
             "fn": admins.only(self.on_open),
             "inputs": [browser, chosen, self.form.components["base"]],
             "outputs": [
-                *dict.fromkeys(
-                    [*filled, self.run_note, *self._changed_outputs(), *self.runs.outputs()]
-                )
+                *dict.fromkeys([*self.outputs(), *filled, self.run_note, *self._changed_outputs()])
             ],
             **quiet,
         }
@@ -169,12 +167,14 @@ class TrainPage:
         ]  # fmt: skip
 
     def words(self, session: Session) -> Updates:
-        """Labels alone: what is behind them is painted when an admin opens the tab."""
+        """For admins alone: the labels too would tell a visitor what is tuned, and how."""
         lang = session.lang
         return {
             self.heading: f"## {say(lang, 'train_title')}\n{say(lang, 'train_lead')}",
             self.recipe: gr.update(
-                label=say(lang, "train_recipe"), info=say(lang, "train_recipe_info")
+                choices=list(self._recipes),
+                label=say(lang, "train_recipe"),
+                info=say(lang, "train_recipe_info"),
             ),
             self.name: gr.update(label=say(lang, "train_name"), info=say(lang, "train_name_info")),
             self.check: gr.update(value=say(lang, "train_check")),
@@ -194,13 +194,13 @@ class TrainPage:
         if not base:
             first = self._fill(session, self._recipes[DEFAULT_RECIPE])
         # The form last: the runs' part only offers the files that are there.
-        return {
-            self.note: "",
-            self.run_note: "",
-            **self._choices(),
-            **self.runs.look(session, chosen),
-            **first,
-        }
+        return merged(
+            self.words(session),
+            {self.note: "", self.run_note: ""},
+            self._choices(),
+            self.runs.look(session, chosen),
+            first,
+        )
 
     def on_recipe(self, session: Session, recipe: object) -> Updates:
         return {self.note: "", **self._fill(session, self._recipes[str(recipe)])}
