@@ -5,25 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from eval.respond.remote import Asking, Way, endpoint_of
+from eval.respond.chosen import chosen_pair, ways_to
+from eval.respond.remote import Asking
 from eval.respond.rounds import read_test_set
 from eval.respond.run import NAME, Task, check_same_run, respond
-from eval.respond.systems import (
-    FILE,
-    OF_A_PAIR,
-    Prompts,
-    System,
-    load_mi_prompt,
-    parse_systems,
-)
+from eval.respond.systems import FILE, OF_A_PAIR, Prompts, load_mi_prompt, parse_systems
 from mi_arena.decoding import Decoding
-from mi_arena.engine.revisions import at_commits
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
 from mi_arena.jobs.script import (
     DONE,
@@ -39,8 +31,7 @@ from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import check_same_answers
 from mi_arena.llm.asking_options import add_asking, whole
 from mi_arena.llm.endpoint import KEY_VARIABLE
-from mi_arena.llm.prices import price_of
-from mi_arena.pairs import Pair, RegistryError, load_registry, missing
+from mi_arena.pairs import Pair
 from mi_arena.settings import ROOT
 
 BATCH = 128
@@ -148,7 +139,7 @@ def _task(options: argparse.Namespace) -> Task:
     if options.out.parent.is_file():
         raise BadInput(f"{options.out.parent}: is a file: name another --out")
     systems = parse_systems(options.systems)
-    pair = _pair(options.models, options.pair, systems)
+    pair = chosen_pair(options.models, options.pair, systems)
     decoding = _decoding(pair, options)
     run = options.run or options.out.with_name(options.out.name + ".run")
     return Task(
@@ -162,7 +153,7 @@ def _task(options: argparse.Namespace) -> Task:
         batch=options.batch,
         limit=options.limit,
         prompts=Prompts(pair.system_prompt, load_mi_prompt()),
-        ways=_ways(pair, systems, decoding, options),
+        ways=ways_to(systems, pair, decoding, options),
         asking=Asking(
             answers=options.answers or run / ANSWERS,
             run=run,
@@ -170,23 +161,6 @@ def _task(options: argparse.Namespace) -> Task:
             max_cost=options.max_cost,
         ),
     )
-
-
-def _pair(registry: Path, name: str, systems: Sequence[System]) -> Pair:
-    """The pair, at the commits that its branches stand at. Raises ``BadInput``."""
-    try:
-        pairs = load_registry(registry)
-    except RegistryError as error:
-        raise BadInput(str(error)) from None
-    if name not in pairs:
-        raise BadInput(f"--pair: no pair {name!a}; known: {', '.join(sorted(pairs))}")
-    pair = pairs[name]
-    if all(system.remote_model for system in systems):
-        return pair
-    base_alone = not any(system.tuned for system in systems)
-    if problem := missing(pair, base_alone):
-        raise BadInput(f"pair {pair.id}: {problem}")
-    return at_commits(pair)
 
 
 def _decoding(pair: Pair, options: argparse.Namespace) -> Decoding:
@@ -205,20 +179,6 @@ def _decoding(pair: Pair, options: argparse.Namespace) -> Decoding:
             "reply together: name fewer"
         )
     return decoding
-
-
-def _ways(
-    pair: Pair, systems: Sequence[System], decoding: Decoding, options: argparse.Namespace
-) -> list[Way]:
-    ways = []
-    for system in systems:
-        if system.remote_model or pair.server:
-            endpoint = endpoint_of(system, pair, decoding, options.base_url, options.timeout)
-            price = price_of(endpoint, options.price_in, options.price_out)
-            if options.max_cost is not None and not price.known:
-                raise BadInput(f"--max-cost: {price.note}")
-            ways.append(Way(system, endpoint, price))
-    return ways
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:
