@@ -1,0 +1,1 @@
+"""Simulated clients that talk to the systems of a pair, and the transcripts of these talks."""
