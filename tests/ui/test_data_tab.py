@@ -240,18 +240,22 @@ def test_the_tab_is_the_admins_alone(site: Site, chrome: Browser) -> None:
 
 
 def test_raw_calls_without_an_admins_session_do_nothing(site: Site) -> None:
-    """Every handler of the tab, called as a script would: by its number, with a made-up session."""
+    """Every handler of the admins' tabs, called as a script would: by its number, with a made-up
+    session."""
     import httpx2
 
     config = httpx2.get(site.url + "config").json()
     names = {c["id"]: str(c["props"].get("elem_id") or "") for c in config["components"]}
-    notes = {i for i, name in names.items() if name == "data-note"}
-    # What an admin's handler tells goes to the tab's note; what paints all pages says no more than
-    # their labels, and never writes there.
+    wanted = ("data-note", "train-note", "train-run-note")
+    notes = {i for i, name in names.items() if name in wanted}
+    # What an admin's handler tells goes to a note of its tab; what paints all pages never writes
+    # there, and says no more than labels.
     handlers = [d for d in config["dependencies"] if notes & set(d["outputs"])]
     triggers = {names.get(t[0], "") for d in handlers for t in d["targets"]}
     begins = {f"begin-{step.id}" for step in DATA_STEPS}
     assert begins | {"corpus-upload", "data-runs", "data-stop", "data-resume"} <= triggers
+    actions = ("check", "begin", "serve", "unserve", "clone", "recipe", "runs", "stop", "resume")
+    assert {f"train-{action}" for action in actions} <= triggers
     _, expert = invite(site, "expert")
     for session in ({}, {"member": "made-up"}, None, {"rater": expert.rater}):
         for handler in handlers:
