@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     """Returns the exit code. No text of a dialogue and no key is ever printed."""
     options = parse(argv)
     try:
-        return _run(_task(options), options.json)
+        return _run(task_of(options), options.json)
     except (BadInput, OSError) as error:
         return _told(error, WRONG_INPUT)
     except KeyboardInterrupt:
@@ -101,13 +101,31 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(task: Task, as_json: bool) -> int:
+    stop_on_terminate()
+    try:
+        summary = carry_out(task)
+    except (BadInput, OSError):
+        raise
+    except (LimitReached, KeyboardInterrupt) as stop:
+        return _told(f"{why_stopped(stop)}; {GOES_ON}", STOPPED)
+    except Exception as fault:
+        return tell_fault(NAME, fault)
+    print(json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(_lines(summary)))
+    return DONE
+
+
+def carry_out(task: Task) -> dict[str, Any]:
+    """Answer the test set in the task's run directory, or go on there; returns the summary.
+
+    Raises what ends it early, once the run directory says so: ``BadInput``, ``OSError``,
+    ``LimitReached``, ``KeyboardInterrupt``, or a fault of ours.
+    """
     tests = read_test_set(task.data, task.limit)
     config = task.config(tests)
     check_same_run(task, config)
     if task.ways:
         check_same_answers(task.run, task.asking.answers)
     task.out.parent.mkdir(parents=True, exist_ok=True)
-    stop_on_terminate()
     # The lock comes first: another process's status is not ours to overwrite.
     with alone_in(task.run, "--run"):
         directory = RunDirectory(task.run)
@@ -118,20 +136,24 @@ def _run(task: Task, as_json: bool) -> int:
             directory.end("failed", str(error))
             raise
         except (LimitReached, KeyboardInterrupt) as stop:
-            why = str(stop) or "stopped by a signal"
-            directory.log(why)
-            directory.end("stopped", why)
-            return _told(f"{why}; {GOES_ON}", STOPPED)
+            directory.log(why_stopped(stop))
+            directory.end("stopped", why_stopped(stop))
+            raise
         except Exception as fault:
             directory.end("failed", fault_line(fault))
-            return tell_fault(NAME, fault)
+            raise
         directory.log(f"done, {task.out}")
         directory.end("done")
-    print(json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(_lines(summary)))
-    return DONE
+    return summary
 
 
-def _task(options: argparse.Namespace) -> Task:
+def why_stopped(stop: BaseException) -> str:
+    """The limit that was reached, or that somebody asked for it."""
+    return str(stop) or "stopped by a signal"
+
+
+def task_of(options: argparse.Namespace) -> Task:
+    """What the arguments ask for. Raises ``BadInput``."""
     if options.out.suffix == ".gz":
         raise BadInput(f"--out: {options.out} would be plain text: name a file without .gz")
     if options.out.is_dir() or options.out.resolve() == options.data.resolve():
