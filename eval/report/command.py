@@ -1,0 +1,187 @@
+"""``python -m eval.report``: arguments, exit codes, and what is said at the end."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval.report.stages import NAME, PREDICTIONS, Plan, make_report, read_given
+from eval.score.folder import check_folder
+from mi_arena.jobs.run_directory import RunDirectory, alone_in
+from mi_arena.jobs.script import (
+    DONE,
+    STOPPED,
+    WRONG_INPUT,
+    BadInput,
+    LimitReached,
+    fault_line,
+    first_line,
+    stop_on_terminate,
+    tell_fault,
+)
+from mi_arena.llm.asking_options import add_asking, whole
+from mi_arena.settings import ROOT, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from eval.respond.run import Task as Answering
+
+GOES_ON = "the same command goes on from here"
+_TO_RESPOND = (
+    *("systems", "models", "limit", "max_new_tokens", "seed", "batch", "base_url"),
+    *("concurrency", "max_cost", "answers", "price_in", "price_out", "timeout"),
+)
+"""Options that are handed on to ``eval.respond``."""
+
+DESCRIPTION = f"""\
+One report of an evaluation: settings, text metrics, length control, MITI codings, preferences,
+agreement, simulated clients and costs, as far as they are given; numbers, Markdown, one HTML file
+that opens alone, CSV tables and plots.
+
+With --pair, replies to --data are made first (as by eval.respond) into DIR/{PREDICTIONS}, and
+kept as they come: after any stop or kill the same command goes on where it was. With --predictions
+they are taken as given. The report holds no text of a dialogue, unless --examples asks for some;
+DIR/rounds.jsonl, for comparing single rounds, holds every reply.
+
+Exit codes: 0 done, 2 bad input, 3 stopped by --max-cost or by a signal (the last line says which).
+"""
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {NAME}",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="run directory of the report")
+    add("--title", help="of the report")
+    add("--lang", choices=("zh", "en"), default="zh", help="of the report (default zh)")
+    add("--json", action="store_true", help="print report.json on standard output")
+    add("--pair", nargs="+", default=[], metavar="ID", help="of models.yaml: have it reply first")
+    add("--data", type=Path, metavar="TEST.jsonl", help="dialogues to reply to (.gz allowed)")
+    add("--systems", default="base,base_prompted,tuned", help="default %(default)s")
+    add("--models", type=Path, default=ROOT / "models.yaml", help="registry (default models.yaml)")
+    add("--limit", type=whole, metavar="N", help="the first N dialogues alone")
+    add("--max-new-tokens", type=whole, metavar="N", help="of a reply (default: the pair's)")
+    add("--sample", action="store_true", help="sample as the pair does, instead of greedily")
+    add("--batch", type=whole, metavar="N", help="replies made at once, as memory allows")
+    add("--predictions", nargs="+", default=[], type=Path, metavar="FILE", help="replies as given")
+    add("--codings", nargs="+", default=[], type=Path, metavar="FILE", help="a judge's codings")
+    add("--validation", type=Path, metavar="FILE", help="validation.json of the judge")
+    add("--transcripts-summary", type=Path, metavar="FILE", help="summary.json of simulated talks")
+    add("--study", type=Path, metavar="DATA_DIR", help="the app's data folder, only read")
+    add("--examples", type=whole, metavar="N", help="show N rounds side by side, at most 5")
+    add("--bootstrap", type=whole, default=2000, metavar="N", help="draws (2000)")
+    add("--seed", type=int, default=0, metavar="S", help="of bootstrap, examples, sampling (0)")
+    add_asking(parser, "each run directory of replies")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit code. No text of a dialogue is ever printed, but by --json --examples."""
+    options = parse(argv)
+    stop_on_terminate()
+    try:
+        return _run(_plan(options), options.json)
+    except (BadInput, SettingsError, OSError) as error:
+        return _told(first_line(error), WRONG_INPUT)
+    except KeyboardInterrupt:
+        return _told("stopped by a signal", STOPPED)
+
+
+def _run(plan: Plan, as_json: bool) -> int:
+    given = read_given(plan)
+    check_folder(plan.out, NAME)
+    with alone_in(plan.out, "--out"):
+        run = RunDirectory(plan.out)
+        run.start(plan.config(), plan.stages)
+        try:
+            found = make_report(plan, given, run)
+        except (BadInput, OSError) as error:
+            run.end("failed", first_line(error))
+            raise
+        except (LimitReached, KeyboardInterrupt) as stop:
+            why = str(stop) or "stopped by a signal"
+            run.log(why)
+            run.end("stopped", why)
+            return _told(f"{why}; {GOES_ON}", STOPPED)
+        except Exception as fault:
+            run.end("failed", fault_line(fault))
+            return tell_fault(NAME, fault)
+        run.log("done")
+        run.end("done")
+    print(_json(found) if as_json else "\n".join(_lines(plan.out, found)))
+    return DONE
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    given = (options.pair, options.predictions, options.codings)
+    if not any((*given, options.transcripts_summary, options.study)):
+        raise BadInput(
+            "nothing to report on: give --pair with --data, --predictions, --codings, "
+            "--transcripts-summary or --study"
+        )
+    if options.pair and options.data is None:
+        raise BadInput("--pair: name the dialogues that it shall reply to with --data")
+    if options.validation and not options.codings:
+        raise BadInput("--validation: tells of a judge whose --codings are missing")
+    if len(set(options.pair)) < len(options.pair):
+        raise BadInput("--pair: a pair stands twice")
+    if options.out.is_file():
+        raise BadInput(f"--out: {options.out} is a file: name a folder")
+    return Plan(
+        out=options.out,
+        answering=[_answering(name, options) for name in options.pair],
+        predictions=options.predictions,
+        data=options.data,
+        limit=options.limit,
+        codings=options.codings,
+        validation=options.validation,
+        simulated=options.transcripts_summary,
+        study=options.study,
+        minimum=load_settings().minimum_n,
+        draws=options.bootstrap,
+        seed=options.seed,
+        examples=options.examples,
+        lang=options.lang,
+        title=options.title,
+    )
+
+
+def _answering(pair: str, options: argparse.Namespace) -> Answering:
+    """As ``eval.respond`` would be asked to. Raises ``BadInput``."""
+    from eval.respond.command import parse as parse_respond
+    from eval.respond.command import task_of
+
+    out = options.out / PREDICTIONS / f"{pair}.jsonl"
+    words = ["--pair", pair, "--data", str(options.data), "--out", str(out)]
+    words += ["--sample"] * options.sample
+    return task_of(parse_respond([*words, *_handed_on(options)]))
+
+
+def _handed_on(options: argparse.Namespace) -> Iterator[str]:
+    for name in _TO_RESPOND:
+        value = getattr(options, name)
+        if value is not None:
+            yield f"--{name.replace('_', '-')}={value}"
+
+
+def _json(found: dict[str, Any]) -> str:
+    from eval.report.files import report_json
+
+    return report_json(found)
+
+
+def _lines(folder: Path, found: dict[str, Any]) -> list[str]:
+    """Where the report is, and which parts nothing was given for."""
+    without = [key for key, part in found.items() if isinstance(part, dict) and "reason" in part]
+    lines = [str(folder / name) for name in ("report.html", "report.md", "report.json")]
+    return [*lines, f"without: {', '.join(without)}"] if without else lines
+
+
+def _told(what: object, code: int) -> int:
+    print(f"{NAME}: {what}", file=sys.stderr)
+    return code
