@@ -329,6 +329,7 @@ def test_a_directory_belongs_to_one_run_in_one_place(
     assert start(write_config(config.parent, epochs=9)) == 2
     assert "holds a run with another epochs; give another --out" in seen(capsys)
     (config.parent / "run/job.json").unlink()
+    (config.parent / "run/checkpoints/checkpoint-9").mkdir(parents=True)
     assert start(write_config(config.parent)) == 2
     assert "begun on this machine; go on with training.finetune" in seen(capsys)
 
