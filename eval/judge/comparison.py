@@ -129,16 +129,14 @@ def compare(pairs: Sequence[Pair]) -> Comparison:
     """Raises ``NotComparable`` where texts differ by more than white space."""
     aligned = [_aligned(pair) for pair in pairs if _has_utterances(pair)]
     tables = _tables(aligned)
-    confusion = tables.confusion.sum(axis=0) if aligned else np.zeros((len(LABELS), len(LABELS)))
+    confusion = tables.confusion.sum(axis=0)
     segments = int(confusion.sum())
-    cuts = tables.cuts.sum(axis=0) if aligned else np.zeros(3, dtype=np.int64)
-    volleys = sum(len(dialogue) for dialogue in aligned)
     with_words = sum(bool(volley.segments) for dialogue in aligned for volley in dialogue)
-    both, human, judge = (int(one) for one in cuts)
+    both, human, judge = (int(one) for one in tables.cuts.sum(axis=0))
     return Comparison(
         n_dialogues=len(pairs),
         n_with_utterances=len(aligned),
-        n_volleys=volleys,
+        n_volleys=sum(len(dialogue) for dialogue in aligned),
         n_human_utterances=with_words + human,
         n_judge_utterances=with_words + judge,
         n_segments=segments,

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from eval.judge.standing import RECORD_NAME
 from eval.judge.validation import METHOD, Held, hold
 from eval.judge.validation_text import text_of
 from mi_arena.jobs.dialogue_files import file_sha256
+from mi_arena.jobs.own_folder import check_folder
 from mi_arena.jobs.run_directory import RunDirectory, alone_in, write_atomically
 from mi_arena.jobs.script import DONE, WRONG_INPUT, BadInput, fault_line, tell_fault
 
@@ -72,7 +71,7 @@ def _made(options: argparse.Namespace) -> tuple[str, str]:
 
 
 def _kept(options: argparse.Namespace) -> tuple[str, str]:
-    _check_folder(options.out)
+    check_folder(options.out, NAME)
     directory = RunDirectory(options.out)
     directory.start(_config(options), 1)
     try:
@@ -106,16 +105,3 @@ def _record(options: argparse.Namespace, held: list[Held]) -> dict[str, Any]:
         "method": METHOD,
         "results": [one.record() for one in held],
     }
-
-
-def _check_folder(folder: Path) -> None:
-    """Raises ``BadInput`` where another script's run would be written over."""
-    path = folder / "config.yaml"
-    if not path.exists():
-        return
-    try:
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))["script"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
-        before = None
-    if before != NAME:
-        raise BadInput(f"--out {folder}: holds the run of another script; name another folder")

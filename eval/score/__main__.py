@@ -16,9 +16,9 @@ from typing import Any
 
 from eval.prediction_checks import check_predictions
 from eval.predictions import PredictionLine, read_predictions
-from eval.score.folder import check_folder
 from eval.score.names import KEYS, PROFILES
 from mi_arena.jobs.dialogue_files import file_sha256
+from mi_arena.jobs.own_folder import check_folder
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
 from mi_arena.jobs.script import (
     DONE,

@@ -1,4 +1,4 @@
-"""The run directory that a scoring may take: a new one, or one of its own."""
+"""The folder that a run may take: a new one, or one of its own script's."""
 
 from __future__ import annotations
 
