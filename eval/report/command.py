@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.report.stages import NAME, PREDICTIONS, Plan, make_report, read_given
-from eval.score.folder import check_folder
+from mi_arena.jobs.own_folder import check_folder
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
 from mi_arena.jobs.script import (
     DONE,

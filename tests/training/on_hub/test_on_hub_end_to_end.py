@@ -21,7 +21,7 @@ from tests.training.on_hub.hub_stand_in import HubStandIn
 from tests.training.on_hub.machines import Here, hub_environment
 from training.checkpoints import PROGRESS
 
-EPOCHS, PER_EPOCH = 8, 3
+EPOCHS, PER_EPOCH = 24, 3  # so many that it is caught before its end
 STEPS = EPOCHS * PER_EPOCH
 
 
