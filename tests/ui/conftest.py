@@ -113,6 +113,15 @@ def chrome() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(autouse=True)
+def closed_pages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No page of one test goes on asking its server while the next one runs."""
+    yield
+    if "chrome" in request.fixturenames:
+        for context in request.getfixturevalue("chrome").contexts:
+            context.close()
+
+
 def open_page(
     chrome: Browser, url: str, locale: str = "zh-CN", size: dict[str, int] = DESKTOP
 ) -> Page:
