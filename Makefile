@@ -10,6 +10,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
+# Files of tests side by side in two processes; a model in each needs no more threads than that.
+PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile
 
 help: ## list these commands
 	grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' \
@@ -20,11 +22,11 @@ demo: $(VENV)/.installed ## install what is needed, start the app and print its 
 
 test: $(VENV)/.installed-dev lint browser ## format, lint, types, unit and browser tests
 	if [ "$${MI_ARENA_NO_BROWSER:-}" = 1 ]; then
-	  $(PYTHON) -m pytest -m "not bench and not browser"
+	  $(PYTEST) -m "not bench and not browser"
 	  echo
 	  echo "!!! BROWSER TESTS WERE NOT RUN, because MI_ARENA_NO_BROWSER=1. !!!"
 	else
-	  $(PYTHON) -m pytest -m "not bench"
+	  $(PYTEST) -m "not bench"
 	fi
 
 lint: $(VENV)/.installed-dev ## format check, lint and types only
