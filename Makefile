@@ -10,8 +10,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
-# Files of tests side by side in two processes; a model in each needs no more threads than that.
-PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n 2 --dist loadfile
+# Files of tests in two processes.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 help: ## list these commands
 	grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' \
@@ -21,12 +21,13 @@ demo: $(VENV)/.installed ## install what is needed, start the app and print its 
 	exec $(PYTHON) app.py
 
 test: $(VENV)/.installed-dev lint browser ## format, lint, types, unit and browser tests
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m "not bench and not browser" $(SIDE_BY_SIDE)
 	if [ "$${MI_ARENA_NO_BROWSER:-}" = 1 ]; then
-	  $(PYTEST) -m "not bench and not browser"
 	  echo
 	  echo "!!! BROWSER TESTS WERE NOT RUN, because MI_ARENA_NO_BROWSER=1. !!!"
 	else
-	  $(PYTEST) -m "not bench"
+	  # Apart: Playwright leaves an event loop behind in its process, and others start their own.
+	  $(PYTHON) -m pytest -m browser
 	fi
 
 lint: $(VENV)/.installed-dev ## format check, lint and types only
