@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from eval.judge.codings import Coded, read_codings
-from mi_arena.access.keyed import keyed_by
 from mi_arena.dialogue import spoken_sha256
 from mi_arena.jobs.run_directory import write_atomically
 from mi_arena.jobs.script import DONE, WRONG_INPUT, BadInput
-from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
+from mi_arena.records.store import StoreError
 from mi_arena.settings import SettingsError, load_settings
-from mi_arena.workspace.ledger import Books, Handed, Ledger
+from mi_arena.workspace.ledger import Books, Handed
 from mi_arena.workspace.material import MaterialStore
+from mi_arena.workspace.study_reading import study_read
 
 NAME = "eval.judge gather"
 
@@ -62,17 +62,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _gathered(judged: list[Coded], data: Path) -> list[dict[str, Any]]:
-    database = data / DATABASE_NAME
-    if not database.is_file():
-        raise BadInput(f"there is no {database}: name the app's data folder with --data")
-    store = EventStore(database, read_only=True)
-    try:
-        ledger = Ledger(store)
-        # Ids are only compared with each other here, so any key does.
-        material = MaterialStore(store, ledger, keyed_by(b"gather"))
-        by_text = _by_text(ledger.now(), material)
-    finally:
-        store.close()
+    with study_read(data) as study:
+        by_text = _by_text(study.books, study.material)
     return [
         _line(one, by_text[one.dialogue_sha256]) for one in judged if one.dialogue_sha256 in by_text
     ]

@@ -14,9 +14,10 @@ from eval.judge.codings import read_codings
 from eval.judge.standing import judge_of
 from mi_arena.battles.refusal import Refused
 from mi_arena.jobs.script import DONE, WRONG_INPUT, BadInput
-from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
+from mi_arena.records.store import EventStore, StoreError
 from mi_arena.settings import SettingsError, load_settings
 from mi_arena.workspace.ledger import Ledger
+from mi_arena.workspace.study_reading import database_in
 from mi_arena.workspace.suggestions import Attached, Judged, Suggestions
 
 NAME = "eval.judge suggest"
@@ -78,10 +79,7 @@ def _judged(path: Path) -> Iterator[Judged]:
 
 
 def _attach(judged: list[Judged], data: Path) -> Attached:
-    database = data / DATABASE_NAME
-    if not database.is_file():
-        raise BadInput(f"there is no {database}: name the app's data folder with --data")
-    store = EventStore(database)
+    store = EventStore(database_in(data))
     try:
         return Suggestions(store, Ledger(store)).attach(judged)
     finally:

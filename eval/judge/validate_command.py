@@ -13,9 +13,10 @@ from eval.judge.standing import RECORD_NAME
 from eval.judge.validation import METHOD, Held, hold
 from eval.judge.validation_text import text_of
 from mi_arena.jobs.dialogue_files import file_sha256
+from mi_arena.jobs.ending import noted
 from mi_arena.jobs.own_folder import check_folder
 from mi_arena.jobs.run_directory import RunDirectory, alone_in, write_atomically
-from mi_arena.jobs.script import DONE, WRONG_INPUT, BadInput, fault_line, tell_fault
+from mi_arena.jobs.script import DONE, WRONG_INPUT, BadInput, tell_fault
 
 NAME = "eval.judge validate"
 TEXT_NAME = "validation.md"
@@ -74,18 +75,11 @@ def _kept(options: argparse.Namespace) -> tuple[str, str]:
     check_folder(options.out, NAME)
     directory = RunDirectory(options.out)
     directory.start(_config(options), 1)
-    try:
+    with noted(directory):
         record, text = _made(options)
         write_atomically(options.out / TEXT_NAME, text + "\n")
         write_atomically(options.out / RECORD_NAME, record + "\n")
-    except (BadInput, OSError) as error:
-        directory.end("failed", str(error))
-        raise
-    except Exception as fault:
-        directory.end("failed", fault_line(fault))
-        raise
-    directory.progress(1)
-    directory.end("done")
+        directory.progress(1)
     return record, text
 
 

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.report.stages import NAME, PREDICTIONS, Plan, make_report, read_given
+from mi_arena.jobs.ending import exit_code, noted
 from mi_arena.jobs.own_folder import check_folder
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
-from mi_arena.jobs.script import (
-    DONE,
-    STOPPED,
-    WRONG_INPUT,
-    BadInput,
-    LimitReached,
-    fault_line,
-    first_line,
-    stop_on_terminate,
-    tell_fault,
-)
+from mi_arena.jobs.script import BadInput, stop_on_terminate
 from mi_arena.llm.asking_options import add_asking, whole
 from mi_arena.settings import ROOT, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from eval.respond.run import Task as Answering
 
-GOES_ON = "the same command goes on from here"
 _TO_RESPOND = (
     *("systems", "models", "limit", "max_new_tokens", "seed", "batch", "base_url"),
     *("concurrency", "max_cost", "answers", "price_in", "price_out", "timeout"),
@@ -84,37 +73,19 @@ def main(argv: list[str] | None = None) -> int:
     """Returns the exit code. No text of a dialogue is ever printed, but by --json --examples."""
     options = parse(argv)
     stop_on_terminate()
-    try:
-        return _run(_plan(options), options.json)
-    except (BadInput, SettingsError, OSError) as error:
-        return _told(first_line(error), WRONG_INPUT)
-    except KeyboardInterrupt:
-        return _told("stopped by a signal", STOPPED)
+    return exit_code(NAME, lambda: _run(_plan(options), options.json))
 
 
-def _run(plan: Plan, as_json: bool) -> int:
+def _run(plan: Plan, as_json: bool) -> None:
     given = read_given(plan)
     check_folder(plan.out, NAME)
     with alone_in(plan.out, "--out"):
         run = RunDirectory(plan.out)
         run.start(plan.config(), plan.stages)
-        try:
+        with noted(run):
             found = make_report(plan, given, run)
-        except (BadInput, OSError) as error:
-            run.end("failed", first_line(error))
-            raise
-        except (LimitReached, KeyboardInterrupt) as stop:
-            why = str(stop) or "stopped by a signal"
-            run.log(why)
-            run.end("stopped", why)
-            return _told(f"{why}; {GOES_ON}", STOPPED)
-        except Exception as fault:
-            run.end("failed", fault_line(fault))
-            return tell_fault(NAME, fault)
-        run.log("done")
-        run.end("done")
+            run.log("done")
     print(_json(found) if as_json else "\n".join(_lines(plan.out, found)))
-    return DONE
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -142,13 +113,20 @@ def _plan(options: argparse.Namespace) -> Plan:
         validation=options.validation,
         simulated=options.transcripts_summary,
         study=options.study,
-        minimum=load_settings().minimum_n,
+        minimum=_minimum(),
         draws=options.bootstrap,
         seed=options.seed,
         examples=options.examples,
         lang=options.lang,
         title=options.title,
     )
+
+
+def _minimum() -> int:
+    try:
+        return load_settings().minimum_n
+    except SettingsError as error:
+        raise BadInput(str(error)) from None
 
 
 def _answering(pair: str, options: argparse.Namespace) -> Answering:
@@ -180,8 +158,3 @@ def _lines(folder: Path, found: dict[str, Any]) -> list[str]:
     without = [key for key, part in found.items() if isinstance(part, dict) and "reason" in part]
     lines = [str(folder / name) for name in ("report.html", "report.md", "report.json")]
     return [*lines, f"without: {', '.join(without)}"] if without else lines
-
-
-def _told(what: object, code: int) -> int:
-    print(f"{NAME}: {what}", file=sys.stderr)
-    return code

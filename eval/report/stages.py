@@ -25,12 +25,13 @@ from eval.report.costs import LOCAL, UNKNOWN, Cost, reasons, seconds_noted
 from eval.report.judge_codings import Judged, read_judged
 from eval.report.settings_part import Answered, InputFile
 from eval.report.simulated_summary import SimulatedSummary, read_simulated
-from eval.report.study_records import StudyRecords, check_study, read_study
+from eval.report.study_records import OPTION, StudyRecords, read_study
 from eval.report.words import Lang, Words
 from eval.score.names import PROFILES
 from mi_arena.jobs.dialogue_files import file_sha256
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
 from mi_arena.jobs.script import BadInput
+from mi_arena.workspace.study_reading import database_in
 
 if TYPE_CHECKING:  # these bring libraries, and bad input has to be told at once
     from eval.report.round_table import RoundRow
@@ -111,7 +112,7 @@ def read_given(plan: Plan) -> Given:
     if plan.predictions:
         _checked(plan.predictions)
     if plan.study:
-        check_study(plan.study)
+        database_in(plan.study, OPTION)
     return Given(
         judged=judged,
         simulated=read_simulated(plan.simulated) if plan.simulated else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,10 @@ from eval.respond.rounds import read_test_set
 from eval.respond.run import NAME, Task, check_same_run, respond
 from eval.respond.systems import FILE, OF_A_PAIR, Prompts, load_mi_prompt, parse_systems
 from mi_arena.decoding import Decoding
+from mi_arena.jobs.ending import exit_code, noted
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
-from mi_arena.jobs.script import (
-    DONE,
-    STOPPED,
-    WRONG_INPUT,
-    BadInput,
-    LimitReached,
-    fault_line,
-    stop_on_terminate,
-    tell_fault,
-)
+from mi_arena.jobs.same_means import check_out
+from mi_arena.jobs.script import BadInput, stop_on_terminate
 from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import check_same_answers
 from mi_arena.llm.asking_options import add_asking, whole
@@ -35,7 +27,6 @@ from mi_arena.pairs import Pair
 from mi_arena.settings import ROOT
 
 BATCH = 128
-GOES_ON = "the same command goes on from here"
 
 DESCRIPTION = f"""\
 Have systems answer every client turn of a test set, each after the gold history, and write their
@@ -92,26 +83,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit code. No text of a dialogue and no key is ever printed."""
     options = parse(argv)
-    try:
-        return _run(task_of(options), options.json)
-    except (BadInput, OSError) as error:
-        return _told(error, WRONG_INPUT)
-    except KeyboardInterrupt:
-        return _told("stopped by a signal", STOPPED)
-
-
-def _run(task: Task, as_json: bool) -> int:
     stop_on_terminate()
-    try:
-        summary = carry_out(task)
-    except (BadInput, OSError):
-        raise
-    except (LimitReached, KeyboardInterrupt) as stop:
-        return _told(f"{why_stopped(stop)}; {GOES_ON}", STOPPED)
-    except Exception as fault:
-        return tell_fault(NAME, fault)
-    print(json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(_lines(summary)))
-    return DONE
+
+    def work() -> None:
+        summary = carry_out(task_of(options))
+        as_json = options.json
+        print(json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(_lines(summary)))
+
+    return exit_code(NAME, work)
 
 
 def carry_out(task: Task) -> dict[str, Any]:
@@ -130,36 +109,15 @@ def carry_out(task: Task) -> dict[str, Any]:
     with alone_in(task.run, "--run"):
         directory = RunDirectory(task.run)
         directory.start(config, len(tests.rounds) * len(task.systems))
-        try:
+        with noted(directory):
             summary = respond(task, tests, directory)
-        except (BadInput, OSError) as error:
-            directory.end("failed", str(error))
-            raise
-        except (LimitReached, KeyboardInterrupt) as stop:
-            directory.log(why_stopped(stop))
-            directory.end("stopped", why_stopped(stop))
-            raise
-        except Exception as fault:
-            directory.end("failed", fault_line(fault))
-            raise
-        directory.log(f"done, {task.out}")
-        directory.end("done")
+            directory.log(f"done, {task.out}")
     return summary
-
-
-def why_stopped(stop: BaseException) -> str:
-    """The limit that was reached, or that somebody asked for it."""
-    return str(stop) or "stopped by a signal"
 
 
 def task_of(options: argparse.Namespace) -> Task:
     """What the arguments ask for. Raises ``BadInput``."""
-    if options.out.suffix == ".gz":
-        raise BadInput(f"--out: {options.out} would be plain text: name a file without .gz")
-    if options.out.is_dir() or options.out.resolve() == options.data.resolve():
-        raise BadInput(f"--out: {options.out} is a folder or the input: name another file")
-    if options.out.parent.is_file():
-        raise BadInput(f"{options.out.parent}: is a file: name another --out")
+    check_out(options.out, options.data, "the input")
     systems = parse_systems(options.systems)
     pair = chosen_pair(options.models, options.pair, systems)
     decoding = _decoding(pair, options)
@@ -218,8 +176,3 @@ def _lines(summary: dict[str, Any]) -> list[str]:
             f"{one['histories_shortened']} ({one['messages_left_out']} messages)"
         )
     return lines
-
-
-def _told(what: object, code: int) -> int:
-    print(f"{NAME}: {what}", file=sys.stderr)
-    return code

@@ -11,13 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 
 from eval.respond.rounds import Round
 from mi_arena.dialogue import Message
 from mi_arena.jobs.script import BadInput
+from mi_arena.llm.prompt_file import PromptFile, load_prompt_file
 
 FILE = "mi_prompt_v1.md"
 OF_A_PAIR = ("base", "base_prompted", "tuned")
@@ -47,26 +46,9 @@ class System:
         return self.name.removeprefix(REMOTE) if self.name.startswith(REMOTE) else None
 
 
-@dataclass(frozen=True)
-class MiPrompt:
-    """A version of the prompt by language. ``sha256`` is that of its whole file."""
-
-    version: str
-    sha256: str
-    parts: Mapping[str, str]
-
-    def in_language(self, lang: str) -> str:
-        """Chinese for a dialogue in Chinese, English for any other."""
-        return self.parts["zh" if lang.lower().startswith("zh") else "en"]
-
-
-def load_mi_prompt() -> MiPrompt:
-    text = files("eval.respond").joinpath(FILE).read_text(encoding="utf-8")
-    version = _VERSION.match(text)
-    assert version, f"{FILE} names no version"
-    _, *pieces = _PART.split(text)
-    parts = dict(zip(pieces[::2], (piece.strip() for piece in pieces[1::2]), strict=True))
-    return MiPrompt(version[1], hashlib.sha256(text.encode()).hexdigest(), parts)
+def load_mi_prompt() -> PromptFile:
+    """By language: ``zh`` for a dialogue in Chinese, ``en`` for any other."""
+    return load_prompt_file("eval.respond", FILE)
 
 
 @dataclass(frozen=True)
@@ -74,13 +56,17 @@ class Prompts:
     """What the systems are told: the pair's own prompt, if it has one, or the MI prompt."""
 
     own: str | None
-    mi: MiPrompt
+    mi: PromptFile
 
     def messages(self, system: System, asked: Round) -> list[Message]:
         """All that a system is given in a round."""
-        told = self.mi.in_language(asked.lang) if system.prompted else self.own
+        told = self.mi.parts[_language(asked.lang)] if system.prompted else self.own
         head = [Message(role="system", content=told)] if told else []
         return [*head, *asked.history]
+
+
+def _language(lang: str) -> str:
+    return "zh" if lang.lower().startswith("zh") else "en"
 
 
 def parse_systems(text: str) -> list[System]:

@@ -8,7 +8,6 @@ of a pair are compared over the same dialogues. Likeness to a reference is not M
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,18 +17,10 @@ from eval.prediction_checks import check_predictions
 from eval.predictions import PredictionLine, read_predictions
 from eval.score.names import KEYS, PROFILES
 from mi_arena.jobs.dialogue_files import file_sha256
+from mi_arena.jobs.ending import ANEW, exit_code, noted
 from mi_arena.jobs.own_folder import check_folder
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
-from mi_arena.jobs.script import (
-    DONE,
-    STOPPED,
-    WRONG_INPUT,
-    BadInput,
-    fault_line,
-    first_line,
-    stop_on_terminate,
-    tell_fault,
-)
+from mi_arena.jobs.script import BadInput, stop_on_terminate
 
 NAME = "eval.score"
 
@@ -157,34 +148,21 @@ def score(
 
 def main(argv: list[str] | None = None) -> int:
     arguments = parse(argv)
-    run: RunDirectory | None = None
-    try:
+
+    def work() -> None:
         lines = read(arguments.predictions)
+        run: RunDirectory | None = None
         with ExitStack() as held:
             if arguments.out:
                 check_folder(arguments.out, NAME)
                 held.enter_context(alone_in(arguments.out, "--out"))
                 run = RunDirectory(arguments.out)
                 run.start(config_of(arguments), len(lines))
-            told = score(arguments, run, lines)
-            if run:
-                run.end("done")
-    except (BadInput, OSError) as error:
-        if run:
-            run.end("failed", first_line(error))
-        print(f"{NAME}: {first_line(error)}", file=sys.stderr)
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        if run:
-            run.end("stopped")
-        print(f"{NAME}: stopped; the same command does it from the start", file=sys.stderr)
-        return STOPPED
-    except Exception as fault:
-        if run:
-            run.end("failed", fault_line(fault))
-        return tell_fault(NAME, fault)
-    print(told.rstrip("\n"))
-    return DONE
+            with noted(run):
+                told = score(arguments, run, lines)
+        print(told.rstrip("\n"))
+
+    return exit_code(NAME, work, ANEW)
 
 
 if __name__ == "__main__":

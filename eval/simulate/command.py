@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,10 @@ from eval.simulate.counsellors import Settings
 from eval.simulate.profiles import OURS, load_profiles
 from eval.simulate.run import NAME, ClientModel, Task, check_same_run, simulate
 from mi_arena.chat_formats import FORMATS
+from mi_arena.jobs.ending import exit_code, noted
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
-from mi_arena.jobs.script import (
-    DONE,
-    STOPPED,
-    WRONG_INPUT,
-    BadInput,
-    LimitReached,
-    fault_line,
-    tell_fault,
-)
+from mi_arena.jobs.same_means import check_out
+from mi_arena.jobs.script import BadInput
 from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import check_same_answers
 from mi_arena.llm.asking_options import add_asking, whole
@@ -36,7 +29,6 @@ from mi_arena.settings import ROOT
 
 ROUNDS, BATCH = 8, 64
 RULES, LOCAL = "rules", "local:"
-GOES_ON = "the same command goes on from here"
 
 DESCRIPTION = f"""\
 Let simulated clients talk to the systems of a pair, each client to every system under the same
@@ -100,15 +92,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit code. No text of a talk and no key is ever printed."""
     options = parse(argv)
-    try:
-        return _run(_task(options), options.json)
-    except (BadInput, OSError) as error:
-        return _told(error, WRONG_INPUT)
-    except KeyboardInterrupt:
-        return _told("stopped by a signal at once", STOPPED)
+    return exit_code(NAME, lambda: _run(_task(options), options.json))
 
 
-def _run(task: Task, as_json: bool) -> int:
+def _run(task: Task, as_json: bool) -> None:
     config = task.config()
     check_same_run(task, config)
     if task.ways or (task.client and task.client.asked):
@@ -118,34 +105,14 @@ def _run(task: Task, as_json: bool) -> int:
     with alone_in(task.run, "--run"):
         directory = RunDirectory(task.run)
         directory.start(config, task.steps)
-        try:
+        with noted(directory):
             told = asyncio.run(simulate(task, config, directory))
-        except (BadInput, OSError) as error:
-            directory.end("failed", str(error))
-            raise
-        except LimitReached as stop:
-            directory.log(str(stop))
-            directory.end("stopped", str(stop))
-            return _told(f"{stop}; {GOES_ON}", STOPPED)
-        except KeyboardInterrupt:
-            directory.end("stopped", "stopped by a second signal")
-            raise
-        except Exception as fault:
-            directory.end("failed", fault_line(fault))
-            return tell_fault(NAME, fault)
-        directory.log(f"done, {task.out}")
-        directory.end("done")
+            directory.log(f"done, {task.out}")
     print(json.dumps(told, ensure_ascii=False) if as_json else "\n".join(_lines(told)))
-    return DONE
 
 
 def _task(options: argparse.Namespace) -> Task:
-    if options.out.suffix == ".gz":
-        raise BadInput(f"--out: {options.out} would be plain text: name a file without .gz")
-    if options.out.is_dir() or options.out.resolve() == options.profiles.resolve():
-        raise BadInput(f"--out: {options.out} is a folder or the profiles: name another file")
-    if options.out.parent.is_file():
-        raise BadInput(f"{options.out.parent}: is a file: name another --out")
+    check_out(options.out, options.profiles, "the profiles")
     profiles = load_profiles(options.profiles, options.limit)
     systems = parse_systems(options.systems)
     pair = chosen_pair(options.models, options.pair, systems)
@@ -233,8 +200,3 @@ def _estimate(one: dict[str, Any]) -> str:
         else f"no interval: {one['reason']}"
     )
     return f"{one['mean']:+.2f} ({interval}, n = {one['n']})"
-
-
-def _told(what: object, code: int) -> int:
-    print(f"{NAME}: {what}", file=sys.stderr)
-    return code

@@ -17,7 +17,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
@@ -43,7 +42,7 @@ from eval.simulate.transcripts import dialogue, left_out, match_id
 from mi_arena.battles.served import identify
 from mi_arena.dialogue import Dialogue, write_dialogues
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
-from mi_arena.jobs.script import BadInput
+from mi_arena.jobs.same_means import check_same_means
 from mi_arena.llm.stop import Stop
 from mi_arena.pairs import missing
 
@@ -165,25 +164,8 @@ def _weights(task: Task) -> dict[str, Any]:
 
 def check_same_run(task: Task, config: Mapping[str, Any]) -> None:
     """What was begun must go on by the same means: talks of two settings never share a file."""
-    path = task.run / "config.yaml"
-    if not path.exists():
-        for file in (task.out, task.left_out, task.run / "checkpoints"):
-            if file.exists():
-                raise BadInput(
-                    f"{file}: exists, and nothing in {task.run} says how it was made: name another "
-                    "--out or --run, or move it away"
-                )
-        return
-    try:
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))
-        changed = [name for name in MADE_BY if before[name] != config[name]]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
-        raise BadInput(f"{path}: cannot be read: name another --out or --run") from None
-    if changed:
-        raise BadInput(
-            f"{task.run}: was begun with another {changed[0].replace('_', ' ')}: go on with the "
-            "same, or name another --out"
-        )
+    outputs = (task.out, task.left_out, task.run / "checkpoints")
+    check_same_means(task.run, config, MADE_BY, outputs)
 
 
 async def simulate(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mi_arena.jobs.ending import exit_code, noted
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
 from mi_arena.jobs.script import (
-    DONE,
-    STOPPED,
-    WRONG_INPUT,
     BadInput,
     LimitReached,
-    fault_line,
-    tell_fault,
 )
 from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import Answers, check_same_answers
@@ -138,22 +133,20 @@ class Job:
 
 def carry_out(script: str, make: Callable[[], Job], *, dry_run: bool, as_json: bool) -> int:
     """Do the job that ``make`` gives, or estimate it; returns the exit code."""
-    try:
+
+    def work() -> None:
         job = make()
         total, sha256 = count(job.task)
         if dry_run:
             said = estimate(job.task, total, job.questions, job.lengths)
             _say(said, as_json, _estimate_lines)
-            return DONE
-        return _run(job, total, sha256, as_json)
-    except (BadInput, OSError) as error:
-        return _told(script, error, WRONG_INPUT)
-    except KeyboardInterrupt:
-        print(f"{script}: stopped by a signal at once", file=sys.stderr)
-        return STOPPED
+        else:
+            _run(job, total, sha256, as_json)
+
+    return exit_code(script, work)
 
 
-def _run(job: Job, total: int, sha256: str, as_json: bool) -> int:
+def _run(job: Job, total: int, sha256: str, as_json: bool) -> None:
     task = job.task
     config = task.config(sha256)
     check_same_run(task, config, total)
@@ -172,31 +165,17 @@ def _run(job: Job, total: int, sha256: str, as_json: bool) -> int:
         run.start(config, total)
         run.log(f"start {total} dialogues, {answers.count()} answers kept")
         try:
-            with tqdm(total=total, unit="dialogue", disable=None) as bar:
+            with noted(run), tqdm(total=total, unit="dialogue", disable=None) as bar:
 
                 def show(step: int) -> None:
                     bar.update(step - bar.n)
 
                 asyncio.run(work_through(task, job.work, tally, run, answers, show))
-        except (BadInput, OSError) as error:
-            run.end("failed", str(error))
-            return _told(task.script, error, WRONG_INPUT)
-        except LimitReached as limit:
-            run.log(str(limit))
-            run.end("stopped", str(limit))
+                run.log(f"done {tally.done}, dead {tally.dead.total()}")
+        except LimitReached:
             _say(tally.record(), as_json, lines)
-            print(f"{task.script}: {limit}; the same command goes on from here", file=sys.stderr)
-            return STOPPED
-        except KeyboardInterrupt:
-            run.end("stopped", "stopped by a second signal")
             raise
-        except Exception as fault:
-            run.end("failed", fault_line(fault))
-            return tell_fault(task.script, fault)
-        run.log(f"done {tally.done}, dead {tally.dead.total()}")
-        run.end("done")
     _say(tally.record(), as_json, lines)
-    return DONE
 
 
 def _summary_lines(said: dict[str, Any], done: str) -> list[str]:
@@ -228,8 +207,3 @@ def _usd(cost: float | None) -> str:
 
 def _say(said: dict[str, Any], as_json: bool, lines: Callable[[dict[str, Any]], list[str]]) -> None:
     print(json.dumps(said, ensure_ascii=False) if as_json else "\n".join(lines(said)))
-
-
-def _told(script: str, error: Exception, code: int) -> int:
-    print(f"{script}: {error}", file=sys.stderr)
-    return code

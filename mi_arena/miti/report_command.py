@@ -6,15 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from mi_arena.access.keyed import keyed_by
-from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
+from mi_arena.jobs.script import BadInput
+from mi_arena.records.store import StoreError
 from mi_arena.settings import SettingsError, load_settings
 from mi_arena.study.match_results import match_results
 from mi_arena.study.miti_results import miti_results
-from mi_arena.workspace.ledger import Ledger
-from mi_arena.workspace.material import MaterialStore
 from mi_arena.workspace.report import coding_rows, report_facts, verdict_rows
 from mi_arena.workspace.report_files import ReportError, write_report
+from mi_arena.workspace.study_reading import study_read
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,26 +32,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the report and name its files."""
     try:
-        database = (options.data or load_settings().data) / DATABASE_NAME
-        if not database.is_file():
-            raise ReportError(f"there is no {database}: name the app's data folder with --data")
-        store = EventStore(database, read_only=True)
-        try:
-            ledger = Ledger(store)
-            # Ids are only compared with each other here, so any key does.
-            material = MaterialStore(store, ledger, keyed_by(b"report"))
-            books = ledger.now()
-            codings, verdicts = list(coding_rows(books, material)), list(verdict_rows(books))
-            facts = report_facts(store)
-        finally:
-            store.close()
+        with study_read(options.data or load_settings().data) as study:
+            codings = list(coding_rows(study.books, study.material))
+            verdicts = list(verdict_rows(study.books))
+            facts = report_facts(study.store)
         try:
             results, matches = miti_results(codings), match_results(verdicts)
         except ValueError as error:
             raise ReportError(f"the records contradict themselves: {error}") from None
         for path in write_report(results, options.out, matches=matches, facts=facts):
             print(path)
-    except (ReportError, SettingsError, StoreError) as error:
+    except (BadInput, ReportError, SettingsError, StoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

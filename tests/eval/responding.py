@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mi_arena.pairs import Pair
 from tests.small_dialogues import write
 
 ALL = "base,base_prompted,tuned"
+Main = Callable[[list[str]], int]
 
 
 def registry(path: Path, *pairs: Pair) -> Path:
@@ -22,26 +24,38 @@ def registry(path: Path, *pairs: Pair) -> Path:
     return path
 
 
-class Desk:
-    """One folder with a registry of ``pair`` and a test set."""
+class CommandDesk:
+    """A folder with a registry of ``pair``, and a command over it and ``source``."""
 
-    def __init__(self, folder: Path, pair: Pair, dialogues: list[Dialogue]):
-        self.folder, self.pair = folder, pair
+    def __init__(self, folder: Path, pair: Pair, main: Main, option: str, source: Path):
+        self.folder, self.pair, self._main = folder, pair, main
         self.models = registry(folder / "models.yaml", pair)
-        self.data = write(folder / "test.jsonl", dialogues)
+        self._source = [option, source]
 
     def words(self, name: str, *more: object) -> list[str]:
-        """The command's arguments; predictions go to ``name``. Later words win."""
-        given = ["--pair", self.pair.id, "--models", self.models, "--data", self.data]
+        """The command's arguments; its output goes to ``name``. Later words win."""
+        given = ["--pair", self.pair.id, "--models", self.models, *self._source]
         return [str(word) for word in [*given, "--out", self.folder / name, *more]]
 
     def run(self, name: str, *more: object) -> int:
-        return main(self.words(name, *more))
+        return self._main(self.words(name, *more))
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         text = (self.folder / name).read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
-    def status(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / f"{name}.run/status.json").read_text())
+    def told(self, name: str, file: str) -> dict[str, Any]:
+        """What a file of the run directory says."""
+        found: dict[str, Any] = json.loads((self.folder / f"{name}.run" / file).read_text())
         return found
+
+
+class Desk(CommandDesk):
+    """One folder with a registry of ``pair`` and a test set."""
+
+    def __init__(self, folder: Path, pair: Pair, dialogues: list[Dialogue]):
+        self.data = write(folder / "test.jsonl", dialogues)
+        super().__init__(folder, pair, main, "--data", self.data)
+
+    def status(self, name: str) -> dict[str, Any]:
+        return self.told(name, "status.json")

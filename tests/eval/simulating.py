@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from eval.simulate.own_words import own_words
 from eval.simulate.profiles import OURS, Profile, load_profiles
 from eval.simulate.talk import Heard, Talk
 from mi_arena.pairs import Pair
-from tests.eval.responding import registry
+from tests.eval.responding import CommandDesk
 
 SKILLED = [
     "听起来你心里一直在两头掂量。",
@@ -70,26 +69,12 @@ def some_profiles(path: Path, number: int = 4) -> Path:
     return path
 
 
-class Desk:
+class Desk(CommandDesk):
     """One folder with a registry of ``pair`` and some clients."""
 
     def __init__(self, folder: Path, pair: Pair, clients: int = 4):
-        self.folder, self.pair = folder, pair
-        self.models = registry(folder / "models.yaml", pair)
         self.profiles = some_profiles(folder / "profiles.yaml", clients)
-
-    def words(self, name: str, *more: object) -> list[str]:
-        """The command's arguments; transcripts go to ``name``. Later words win."""
-        given = ["--pair", self.pair.id, "--models", self.models, "--profiles", self.profiles]
-        return [str(word) for word in [*given, "--out", self.folder / name, *more]]
-
-    def run(self, name: str, *more: object) -> int:
-        return main(self.words(name, *more))
-
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        text = (self.folder / name).read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        super().__init__(folder, pair, main, "--profiles", self.profiles)
 
     def told(self, name: str, file: str = "summary.json") -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / f"{name}.run" / file).read_text())
-        return found
+        return super().told(name, file)

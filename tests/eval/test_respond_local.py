@@ -213,7 +213,7 @@ def test_killed_and_stopped_it_comes_to_the_same_file(
     process.terminate()
     printed, errors = process.communicate(timeout=60)
     assert process.returncode == 3, errors
-    assert errors == "eval.respond: stopped by a signal; the same command goes on from here\n"
+    assert errors == "eval.respond: stopped; the same command goes on from here\n"
     assert printed == "" and not (tmp_path / "p.jsonl").exists()
     assert desk.status("p.jsonl")["state"] == "stopped"
     between = kept_lines(desk, "p.jsonl")

@@ -11,20 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from mi_arena.jobs.ending import ANEW, exit_code, noted
 from mi_arena.jobs.run_directory import RunDirectory
 from mi_arena.jobs.script import (
-    DONE,
-    STOPPED,
-    WRONG_INPUT,
     BadInput,
-    fault_line,
-    first_line,
     stop_on_terminate,
-    tell_fault,
 )
 
 NAME = "training.convert_baichuan2"
@@ -187,31 +181,19 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = parse(argv)
-    run: RunDirectory | None = None
-    try:
+
+    def work() -> None:
+        run: RunDirectory | None = None
         if arguments.run:
             run = RunDirectory(arguments.run)
             run.start(config_of(arguments), 100)
-        told = run_all(arguments, run)
-    except (BadInput, OSError) as error:
-        if run:
-            run.end("failed", first_line(error))
-        print(f"{NAME}: {first_line(error)}", file=sys.stderr)
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        if run:
-            run.end("stopped")
-        print(f"{NAME}: stopped; the same command does it from the start", file=sys.stderr)
-        return STOPPED
-    except Exception as fault:
-        if run:
-            run.end("failed", fault_line(fault))
-        return tell_fault(NAME, fault)
-    if run:
-        run.progress(100)
-        run.end("done")
-    print(json.dumps(told, ensure_ascii=False, indent=1) if arguments.json else as_text(told))
-    return DONE
+        with noted(run):
+            told = run_all(arguments, run)
+            if run:
+                run.progress(100)
+        print(json.dumps(told, ensure_ascii=False, indent=1) if arguments.json else as_text(told))
+
+    return exit_code(NAME, work, ANEW)
 
 
 if __name__ == "__main__":

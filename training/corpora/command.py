@@ -15,13 +15,13 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from mi_arena.dialogue import Dialogue, write_dialogues
+from mi_arena.jobs.ending import noted
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
 from mi_arena.jobs.script import (
     DONE,
     STOPPED,
     WRONG_INPUT,
     BadInput,
-    fault_line,
     first_line,
     stop_on_terminate,
     tell_fault,
@@ -137,7 +137,8 @@ def read(options: argparse.Namespace) -> None:
         "near_duplicates": options.near_duplicates,
         "near_threshold": options.near_threshold,
     }
-    with told(run, config):
+    run.start(config, 0)
+    with noted(run):
         report = Report()
         with progress_of(options.path, run, config, report) as progress:
             dialogues = read_corpus(
@@ -195,24 +196,6 @@ def write(out: Path, dialogues: Iterable[Dialogue]) -> None:
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def told(run: RunDirectory, config: dict[str, Any]) -> Iterator[None]:
-    """Write in the run directory how it ends."""
-    run.start(config, 0)
-    try:
-        yield
-    except (BadInput, OSError) as error:
-        run.end("failed", first_line(error))
-        raise
-    except KeyboardInterrupt:
-        run.end("stopped")
-        raise
-    except Exception as fault:
-        run.end("failed", fault_line(fault))
-        raise
-    run.end("done")
 
 
 @contextmanager

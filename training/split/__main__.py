@@ -11,20 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mi_arena.jobs.ending import ANEW, exit_code, noted
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
 from mi_arena.jobs.script import (
-    DONE,
-    STOPPED,
-    WRONG_INPUT,
     BadInput,
-    fault_line,
-    first_line,
     stop_on_terminate,
-    tell_fault,
 )
 from training.split.making import STEPS, LeakFound, Options, make
 from training.split.report import as_text, report
@@ -173,39 +169,36 @@ def config_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = parse(argv)
-    run: RunDirectory | None = None
-    try:
+
+    def work() -> None:
+        run: RunDirectory | None = None
         if arguments.run:
             run = RunDirectory(arguments.run)
             run.start(config_of(arguments), len(STEPS))
-        told = split(arguments, run)
-    except (BadInput, OSError) as error:
+        with noted(run), leaks_kept(run):
+            told = split(arguments, run)
+            if run:
+                run.progress(len(STEPS))
+        print(json.dumps(told, ensure_ascii=False, indent=1) if arguments.json else as_text(told))
+        if not arguments.json:
+            print(f"\n{arguments.out}: written")
+            if "pushed" in told:
+                print(f"pushed: {told['pushed']}")
+
+    return exit_code("training.split", work, ANEW)
+
+
+@contextmanager
+def leaks_kept(run: RunDirectory | None) -> Iterator[None]:
+    """The leaks that a split was refused for, each of them, in the run directory."""
+    try:
+        yield
+    except LeakFound as error:
         if run:
-            if isinstance(error, LeakFound):
-                leaks = [overlap.as_json() for overlap in error.overlaps]
-                text = json.dumps({"leaks": leaks}, ensure_ascii=False, indent=1)
-                write_atomically(run.path / "leaks.json", text + "\n")
-            run.end("failed", first_line(error))
-        print(f"training.split: {first_line(error)}", file=sys.stderr)
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        if run:
-            run.end("stopped")
-        print("training.split: stopped; the same command does it from the start", file=sys.stderr)
-        return STOPPED
-    except Exception as fault:
-        if run:
-            run.end("failed", fault_line(fault))
-        return tell_fault("training.split", fault)
-    if run:
-        run.progress(len(STEPS))
-        run.end("done")
-    print(json.dumps(told, ensure_ascii=False, indent=1) if arguments.json else as_text(told))
-    if not arguments.json:
-        print(f"\n{arguments.out}: written")
-        if "pushed" in told:
-            print(f"pushed: {told['pushed']}")
-    return DONE
+            leaks = [overlap.as_json() for overlap in error.overlaps]
+            text = json.dumps({"leaks": leaks}, ensure_ascii=False, indent=1)
+            write_atomically(run.path / "leaks.json", text + "\n")
+        raise
 
 
 if __name__ == "__main__":
