@@ -132,7 +132,7 @@ def open_house(settings: Settings) -> House:
     arena = Arena(store, identities, secret, usable, engines, rules)
     models = room.residency
     giving_way = GivingWay(settings.runs, models.pause, models.resume) if pausing else None
-    return House(arena, identities, workspace, Serving(arena, room, kept), giving_way)
+    return House(arena, identities, workspace, Serving(arena.offer, room, kept), giving_way)
 
 
 def pauses_for_training(settings: Settings) -> bool:

@@ -16,13 +16,13 @@ from pathlib import Path
 import yaml
 from huggingface_hub import try_to_load_from_cache
 
-from mi_arena.battles.arena import Arena
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.offer import Offer
 from mi_arena.engine.protocol import Engine, EngineError
 from mi_arena.engine.revisions import at_commits
 from mi_arena.engine.room import EngineRoom
 from mi_arena.jobs.run_directory import write_atomically
 from mi_arena.pairs import Pair, RegistryError, Source, load_registry, missing
+from mi_arena.records.store import NotStored
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ class CannotServe(ValueError):
 class Serving:
     """Pairs put in by an admin. ``file`` need not be there yet."""
 
-    def __init__(self, arena: Arena, room: EngineRoom, file: Path):
-        self._arena, self._room, self._file = arena, room, file
+    def __init__(self, offer: Offer, room: EngineRoom, file: Path):
+        self._offer, self._room, self._file = offer, room, file
         self._lock = threading.Lock()
 
     def added(self) -> list[Pair]:
@@ -64,7 +64,7 @@ class Serving:
             except ValueError:
                 raise CannotServe(f"{entry}: must hold one pair") from None
             kept = self._kept()
-            if pair.id not in kept and pair.id in {p.id for p in self._arena.served_pairs()}:
+            if pair.id not in kept and pair.id in {p.id for p in self._offer.pairs()}:
                 raise CannotServe(f"a pair {pair.id} is served already, by models.yaml")
             if (problem := missing(pair)) is not None:
                 raise CannotServe(problem)
@@ -88,7 +88,7 @@ class Serving:
             kept = self._kept()
             if kept.pop(pair_id, None) is not None:
                 self._keep(kept)
-                self._arena.leave_out(pair_id)
+                self._offer.leave_out(pair_id)
 
     def _kept(self) -> dict[str, Pair]:
         try:
@@ -98,8 +98,8 @@ class Serving:
 
     def _serve(self, pair: Pair, engine: Engine, before: dict[str, Pair]) -> None:
         try:
-            self._arena.serve(pair, engine)
-        except Refused:
+            self._offer.add(pair, engine)
+        except NotStored:
             self._keep(before)
             raise CannotServe("the records could not be written") from None
 

@@ -29,10 +29,10 @@ def settings(folder: Path, pauses: str = "auto") -> Settings:
 def test_the_arena_gives_way_to_a_run_and_comes_back(tmp_path: Path) -> None:
     house = open_house(settings(tmp_path, "yes"))
     try:
-        assert not house.arena.away
+        assert not house.arena.offer.away
         with turn(tmp_path / "runs", lambda _: None):
-            until(lambda: house.arena.away)
-        until(lambda: not house.arena.away)
+            until(lambda: house.arena.offer.away)
+        until(lambda: not house.arena.offer.away)
     finally:
         house.close()
 
@@ -40,8 +40,8 @@ def test_the_arena_gives_way_to_a_run_and_comes_back(tmp_path: Path) -> None:
 def test_it_starts_away_beside_a_run_and_is_given_the_whole_memory(tmp_path: Path) -> None:
     with turn(tmp_path / "runs", lambda _: None):
         house = open_house(settings(tmp_path, "yes"))
-        assert house.arena.away and house.arena.served_pairs()
-    until(lambda: not house.arena.away)
+        assert house.arena.offer.away and house.arena.offer.pairs()
+    until(lambda: not house.arena.offer.away)
     house.close()
     if not on_gpu():
         assert device_memory(whole=True) == psutil.virtual_memory().total > device_memory()

@@ -32,7 +32,7 @@ def arena(tmp_path: Path, tiny_pair: Pair) -> Iterator[Arena]:
 
 @pytest.fixture
 def serving(arena: Arena, tmp_path: Path) -> Serving:
-    return Serving(arena, EngineRoom(GB, 2, 8), tmp_path / SERVED_NAME)
+    return Serving(arena.offer, EngineRoom(GB, 2, 8), tmp_path / SERVED_NAME)
 
 
 def entry(folder: Path, pair: Pair) -> Path:
@@ -75,20 +75,20 @@ def test_a_new_pair_takes_battles_in_an_epoch_of_its_own(
     assert warning is None and [p.id for p in serving.added()] == ["fresh"]
     opened = {e.epoch for e in arena.store.events("epoch_opened")} - before
     assert len(opened) == 1 and arena.store.count("epoch_closed") == 0
-    arena.leave_out("tiny")  # so that the draw is no draw
+    arena.offer.leave_out("tiny")  # so that the draw is no draw
     assert battle(arena, rater(arena))[1] in opened
-    assert pair.id in {p.id for p in arena.served_pairs()}
+    assert pair.id in {p.id for p in arena.offer.pairs()}
 
 
 def test_taken_out_it_gets_no_new_battle_and_ends_those_it_has(
     arena: Arena, serving: Serving, tmp_path: Path, pair_folders: tuple[Path, Path]
 ) -> None:
     serving.add(entry(tmp_path, tuned(pair_folders)))
-    arena.leave_out("tiny")
+    arena.offer.leave_out("tiny")
     who = rater(arena)
     token, _ = battle(arena, who)
     serving.remove("fresh")
-    assert serving.added() == [] and arena.served_pairs() == []
+    assert serving.added() == [] and arena.offer.pairs() == []
     arena.say(who, token, "可是压力大。")
     assert answered(arena, who, token) == 2
 
@@ -131,10 +131,10 @@ def test_what_can_not_be_served_changes_nothing(
     other = small_adapter(tmp_path / "of-another-base", wider)
     with pytest.raises(CannotServe, match=r"pair misfit: .* in the base"):
         serving.add(entry(tmp_path, tuned((base, other), "misfit")))
-    too_large = Serving(arena, EngineRoom(1000, 2, 8), tmp_path / SERVED_NAME)
+    too_large = Serving(arena.offer, EngineRoom(1000, 2, 8), tmp_path / SERVED_NAME)
     with pytest.raises(CannotServe, match="MI_ARENA_MEMORY_GB"):
         too_large.add(entry(tmp_path, tuned(pair_folders)))
-    assert serving.added() == [] and [p.id for p in arena.served_pairs()] == ["tiny"]
+    assert serving.added() == [] and [p.id for p in arena.offer.pairs()] == ["tiny"]
     assert arena.store.count("epoch_opened") == 1
 
 
@@ -168,10 +168,10 @@ def test_what_can_not_be_kept_is_not_served(
     arena: Arena, tmp_path: Path, pair_folders: tuple[Path, Path]
 ) -> None:
     (tmp_path / "a-file").write_text("")
-    serving = Serving(arena, EngineRoom(GB, 2, 8), tmp_path / "a-file" / SERVED_NAME)
+    serving = Serving(arena.offer, EngineRoom(GB, 2, 8), tmp_path / "a-file" / SERVED_NAME)
     with pytest.raises(CannotServe, match="cannot be written"):
         serving.add(entry(tmp_path, tuned(pair_folders)))
-    assert [p.id for p in arena.served_pairs()] == ["tiny"]
+    assert [p.id for p in arena.offer.pairs()] == ["tiny"]
 
 
 def test_a_damaged_file_keeps_nobody_from_starting(tmp_path: Path, arena: Arena) -> None:
@@ -179,7 +179,7 @@ def test_a_damaged_file_keeps_nobody_from_starting(tmp_path: Path, arena: Arena)
     file.write_text("pairs: [")
     told: list[str] = []
     assert choose_kept(file, set(), told.append) == [] and len(told) == 1
-    serving = Serving(arena, EngineRoom(GB, 2, 8), file)
+    serving = Serving(arena.offer, EngineRoom(GB, 2, 8), file)
     assert serving.added() == []
     with pytest.raises(CannotServe, match="mend or remove the file"):
         serving.remove("fresh")
@@ -190,7 +190,7 @@ def test_an_open_battle_of_changed_weights_is_over(
     arena: Arena, serving: Serving, tmp_path: Path, pair_folders: tuple[Path, Path]
 ) -> None:
     serving.add(entry(tmp_path, tuned(pair_folders)))
-    arena.leave_out("tiny")
+    arena.offer.leave_out("tiny")
     who = rater(arena)
     token, before = battle(arena, who)
     changed = tuned(pair_folders).model_copy(update={"system_prompt": "先听，再问。"})

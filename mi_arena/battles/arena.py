@@ -7,15 +7,13 @@ battle token and its own tokens; nothing else that it sends is believed.
 from __future__ import annotations
 
 import logging
-import random
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from mi_arena.access.identity import Identities, Identity
-from mi_arena.battles.epochs import Epochs
 from mi_arena.battles.form import (
     CONSENT_VERSION,
     FORM_VERSION,
@@ -24,8 +22,8 @@ from mi_arena.battles.form import (
     Answers,
 )
 from mi_arena.battles.live import LiveTurn, flag, store_replies, watch
+from mi_arena.battles.offer import Offer
 from mi_arena.battles.refusal import Refused
-from mi_arena.battles.served import what_is_served
 from mi_arena.battles.state import BattleState, Round, replay
 from mi_arena.battles.tokens import Tokens
 from mi_arena.battles.view import BattleView, view_of
@@ -76,23 +74,10 @@ class Arena:
     ):
         self.store, self.rules = store, rules
         self._identities = identities
-        self._pairs, self._engines = dict(pairs), dict(engines)
-        self._retired: list[Engine] = []
-        """Of pairs that came anew under the same id: what they had begun, they end."""
-        self._served: dict[str, dict[str, Any]] = {
-            name: what_is_served(pair) for name, pair in self._pairs.items()
-        }
-        """The pairs that battles begin on; of ``_pairs``, others may still have some open."""
-        self.epochs = Epochs(store, secret)
-        # Now rather than at the first battle: an epoch that appears would tell that battle's pair.
-        with store.transaction() as transaction:
-            for name, served in self._served.items():
-                self.epochs.current(transaction, name, served)
-        self._draw = random.SystemRandom()
+        self.offer = Offer(store, secret, pairs, engines)
+        self.epochs = self.offer.epochs
         self._live: dict[str, LiveTurn] = {}
         self._lock = threading.Lock()
-        self._changing = threading.Lock()
-        """Held while what is served changes, and by whoever must not see half of that."""
         self._turns = RateLimiter(rules.turns_per_minute, rules.turns_per_minute_in_all, 60)
         self._starts = RateLimiter(
             max(6, rules.turns_per_minute // 2), rules.turns_per_minute_in_all, 60
@@ -104,45 +89,6 @@ class Arena:
         self._tokens = Tokens(identities)
 
     # ---- before a battle
-
-    def served_pairs(self) -> list[Pair]:
-        """The pairs that are served; which of them a battle has stays hidden."""
-        return [self._pairs[name] for name in self._served]
-
-    def known_pairs(self) -> Mapping[str, Pair]:
-        """By id: those that are served, and those that were since the app started."""
-        return self._pairs
-
-    def serve(self, pair: Pair, engine: Engine) -> None:
-        """From now on battles begin on this pair too. Raises ``Refused`` when it can't be stored.
-
-        If it comes anew under an id and differs, its epoch is another, and battles of the one
-        before are over.
-        """
-        served = what_is_served(pair)
-        with self._changing:
-            try:
-                with self.store.transaction() as transaction:
-                    self.epochs.current(transaction, pair.id, served)
-            except NotStored as error:
-                raise self._not_saved(error) from None
-            if (before := self._engines.get(pair.id)) is not None:
-                self._retired.append(before)
-            # Whole new dictionaries: whoever is reading goes on with what was there.
-            self._engines = {**self._engines, pair.id: engine}
-            self._pairs = {**self._pairs, pair.id: pair}
-            self._served = {**self._served, pair.id: served}
-
-    def leave_out(self, pair_id: str) -> None:
-        """No battle begins on this pair any more; those under way go on."""
-        with self._changing:
-            self._served = {k: v for k, v in self._served.items() if k != pair_id}
-
-    @property
-    def away(self) -> bool:
-        """Whether no battle can begin because every pair has made room for a training run."""
-        served = self._served
-        return bool(served) and all(self._is_away(name) for name in served)
 
     def has_consented(self, who: Identity) -> bool:
         return any(
@@ -182,30 +128,24 @@ class Arena:
         """
         if topic not in TOPICS:
             raise Refused("bad_topic")
-        if not self._served:
+        if not self.offer.pairs():
             raise Refused("no_pair")
         if not self.has_consented(who):
             raise Refused("no_consent")
         self._not_too_fast(self._starts, who)
         try:
-            with self._changing, self.store.transaction() as transaction:
+            with self.offer.steady(), self.store.transaction() as transaction:
                 number = transaction.count("battle_started", rater=who.rater)
                 if number:
                     latest = self._tokens.nth_battle(who.rater, number)
                     state = replay(transaction.events(battle=self._tokens.battle(latest)))
                     if state and state.open and not self._over(transaction, state):
                         return latest
-                here = [name for name in sorted(self._served) if not self._is_away(name)]
-                if not here:
+                pair = self.offer.drawn()
+                if pair is None:
                     raise Refused("away")
-                pair = self._draw.choice(here)
                 token = self._tokens.nth_battle(who.rater, number + 1)
-                # Every pair's: an epoch that opens for one battle would tell that battle's pair.
-                epochs = {
-                    name: self.epochs.current(transaction, name, served)
-                    for name, served in self._served.items()
-                }
-                epoch = epochs[pair]
+                epoch = self.offer.epochs_now(transaction)[pair]
                 index = transaction.count("battle_started", epoch=epoch.id)
                 transaction.append(
                     Event.of(
@@ -265,7 +205,7 @@ class Arena:
         findings = scan(text)
         if findings:
             events += flag(state, number, "client", findings, who.role)
-        elif self._is_away(state.started.pair):
+        elif self.offer.is_away(state.started.pair):
             raise Refused("away")
         else:
             self._not_too_fast(self._turns, who)
@@ -422,8 +362,7 @@ class Arena:
 
     def close(self) -> None:
         """Stop every engine; client turns without replies stay open and can be tried again."""
-        for engine in [*self._engines.values(), *self._retired]:
-            engine.close()
+        self.offer.close()
         with self._lock:
             running = list(self._live.values())
         for live in running:
@@ -432,26 +371,18 @@ class Arena:
 
     # ---- inside
 
-    def _is_away(self, pair: str) -> bool:
-        engine = self._engines.get(pair)
-        return engine is not None and engine.away
-
     def _answer(self, who: Identity, state: BattleState) -> None:
         battle = state.started.battle
-        with self._changing:
-            # What answers must be what the battle's epoch says, also while a pair comes anew.
-            if self.epochs.is_closed(state.epoch):
-                raise Refused("not_open")
-            pair = self._pairs.get(state.started.pair)
-            if pair is None:
-                raise Refused("no_pair")
-            engine = self._engines[pair.id]
+        offered = self.offer.answering(state.started.pair, state.epoch)
+        if offered is None:
+            raise Refused("not_open" if self.epochs.is_closed(state.epoch) else "no_pair")
+        pair = offered.pair
         seed = secrets.randbits(62)
         with self._lock:
             if battle in self._live:
                 return
             try:
-                turn = engine.submit(
+                turn = offered.engine.submit(
                     {arm: state.history(arm, pair.system_prompt) for arm in ARMS},
                     pair.decoding,
                     seed,
@@ -486,7 +417,7 @@ class Arena:
             unsaved=live is not None and live.unsaved,
             danger=live.danger if live is not None else None,
             over=over,
-            away=self._is_away(state.started.pair),
+            away=self.offer.is_away(state.started.pair),
             rounds_to_judge=self.rules.rounds_to_judge,
             may_reveal=may_reveal,
             receipt=self._tokens.receipt(token) if state.judgement else None,

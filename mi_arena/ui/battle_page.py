@@ -414,7 +414,7 @@ class BattlePage:
     @property
     def chinese_only(self) -> bool:
         """Whether a battle may have a pair that makes no sense of English."""
-        return any(pair.chinese_only for pair in self.arena.served_pairs())
+        return any(pair.chinese_only for pair in self.arena.offer.pairs())
 
     def _hint(self, lang: Lang) -> str:
         hint = say(lang, "own_words_hint", limit=self.arena.rules.message_limit)
@@ -422,7 +422,7 @@ class BattlePage:
 
     def _status(self, view: BattleView | None, lang: Lang) -> str:
         if view is None:
-            return note_html(say(lang, "away") if self.arena.away else "", "plain")
+            return note_html(say(lang, "away") if self.arena.offer.away else "", "plain")
         return note_html(status_text(view, self.arena.rules.rounds_to_judge, lang), "plain")
 
     def _crisis(self, view: BattleView | None, lang: Lang, request: gr.Request | None) -> str:
@@ -435,7 +435,7 @@ class BattlePage:
         return crisis_html(help_for(locale_of(request, lang), kinds), lang)
 
     def _outcome(self, view: BattleView | None, lang: Lang) -> str:
-        known = self.arena.known_pairs().values()
+        known = self.arena.offer.known().values()
         names = {pair.id: getattr(pair.name, lang) for pair in known}
         return outcome_html(view, lang, self.arena.store, names, self.minimum_n) if view else ""
 

@@ -56,7 +56,7 @@ def build(
             with gr.Tab("训练", id="train", visible=False) as train_tab:
                 train = TrainPage(tools, identities, browser)
             with gr.Tab("结果", id="results") as results_tab:
-                results = ResultsPage(arena.store, arena.known_pairs, minimum_n, browser)
+                results = ResultsPage(arena.store, arena.offer.known, minimum_n, browser)
             with gr.Tab("撤回", id="withdraw") as withdraw_tab:
                 withdraw = WithdrawPage(arena, identities, browser)
             with gr.Tab("说明", id="about") as about_tab:
@@ -89,7 +89,7 @@ def build(
         def words(session: Session) -> dict[Any, Any]:
             lang = session.lang
             names = "、" if lang == "zh" else ", "
-            served = names.join(getattr(pair.name, lang) for pair in arena.served_pairs())
+            served = names.join(getattr(pair.name, lang) for pair in arena.offer.pairs())
             return {
                 language: lang,
                 heading: f"# {say(lang, 'title')}\n{say(lang, 'lead')}",

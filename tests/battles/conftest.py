@@ -53,7 +53,7 @@ def open_arena(folder: Path, pairs: list[Pair], rules: Rules | None = None) -> A
 
 def models_of(arena: Arena) -> Residency[LoadedPair]:
     """What holds the models of such an arena."""
-    engine, *_ = arena._engines.values()
+    engine = next(iter(arena.offer._known.values())).engine
     assert isinstance(engine, LocalEngine)
     return engine._residency
 

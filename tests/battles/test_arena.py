@@ -85,7 +85,7 @@ def test_each_side_is_answered_by_its_own_arm_with_its_own_history(
         assert before is not None and after is not None
         messages = {arm: before.history(arm, None) for arm in ARMS}
         assert all(m[-1].role == "client" for m in messages.values())
-        turn = arena._engines[tiny_pair.id].submit(messages, tiny_pair.decoding, seed=1)
+        turn = arena.offer._known[tiny_pair.id].engine.submit(messages, tiny_pair.decoding, seed=1)
         assert turn.wait(TIMEOUT)
         replies = after.rounds[number - 1].replies
         assert replies is not None

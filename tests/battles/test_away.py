@@ -27,13 +27,13 @@ def talk(arena: Arena, who: Identity, token: str, text: str) -> BattleView:
 
 
 def test_nothing_is_begun_or_said_while_they_are_away(arena: Arena, rater: Identity) -> None:
-    assert not arena.away
+    assert not arena.offer.away
     token = arena.start(rater, "smoking", None, "zh")
     talk(arena, rater, token, "我想戒烟")
     models_of(arena).pause()
     before = arena.store.count()
 
-    assert arena.away
+    assert arena.offer.away
     with refused():
         arena.say(rater, token, "可是压力大")
     view = arena.view(rater, token)
@@ -88,9 +88,9 @@ def test_only_pairs_that_are_here_are_drawn(
     arena: Arena, rater: Identity, pair_folders: tuple[Path, Path]
 ) -> None:
     other = make_pair(*pair_folders, name="elsewhere")
-    arena.serve(other, EngineRoom(10**9, 2, 8).engine(other))
+    arena.offer.add(other, EngineRoom(10**9, 2, 8).engine(other))
     models_of(arena).pause()
-    assert not arena.away
+    assert not arena.offer.away
     for _ in range(8):
         arena.give_up(rater, arena.start(rater, "smoking", None, "zh"))
     begun = [event.payload for event in arena.store.events("battle_started")]

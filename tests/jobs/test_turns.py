@@ -54,6 +54,7 @@ def test_whoever_is_killed_the_others_move_up(floor: Floor) -> None:
     d.says("3")
     b.process.kill()  # while it waits
     c.says("2", "1")
+    d.says("3", "2")  # before the next one dies: two deaths at once would be one step
     a.process.kill()  # while it trains
     c.says("2", "1", "in")
     d.says("3", "2", "1")

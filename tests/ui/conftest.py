@@ -50,7 +50,7 @@ def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, ob
     arena = open_arena(folder, pairs, rules)
     identities = identities_over(arena.store)
     workspace = Workspace(arena.store, Drafts(folder / DRAFTS_NAME), identities)
-    serving = Serving(arena, EngineRoom(10**10, 8, 64), folder / SERVED_NAME)
+    serving = Serving(arena.offer, EngineRoom(10**10, 8, 64), folder / SERVED_NAME)
     keyed = keyed_by(b"of these tests alone")
     registry = load_registry(ROOT / "models.yaml").values()
     tools = pipeline_tools(folder / "runs", keyed, serving, registry, has_key=True)

@@ -82,6 +82,7 @@ def test_while_a_model_is_trained_the_page_says_so_and_keeps_what_was_entered(
     agree(page)
     choose(page, "topic", "smoking")
     page.locator("#starter input").first.check()
+    expect(page.locator("#text textarea")).not_to_have_value("")  # it is there, to be written over
     page.fill("#text textarea", ROUNDS[0])
     page.click("#send")
     expect(page.locator("#problem")).to_contain_text("写的内容还在，请过一会儿再试")

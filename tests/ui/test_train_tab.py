@@ -109,9 +109,9 @@ def test_a_run_is_watched_stopped_resumed_and_served(
         "从新的一期开始计票", timeout=4 * TIMEOUT
     )
     expect(page.locator("#train-unserve")).to_be_visible()
-    served = {pair.id for pair in site.arena.served_pairs()}
+    served = {pair.id for pair in site.arena.offer.pairs()}
     assert served == {"tiny", run.name}
-    site.arena.leave_out("tiny")  # so that the draw is no draw
+    site.arena.offer.leave_out("tiny")  # so that the draw is no draw
     visitor = open_page(chrome, site.url)
     agree(visitor)
     choose(visitor, "topic", "smoking")
@@ -125,7 +125,7 @@ def test_a_run_is_watched_stopped_resumed_and_served(
 
     page.click("#train-unserve")
     expect(page.locator("#train-serve")).to_be_visible()
-    assert run.name not in {pair.id for pair in site.arena.served_pairs()}
+    assert run.name not in {pair.id for pair in site.arena.offer.pairs()}
 
     page.click("#train-clone")
     expect(page.locator("#train-run-note")).to_contain_text("已填好")
