@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -64,10 +64,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit code. No text of a dialogue and no key is ever printed."""
-    return carry_out(NAME, lambda: _job(options), dry_run=options.dry_run, as_json=options.json)
+    return carry_out(NAME, lambda: job_of(options), dry_run=options.dry_run, as_json=options.json)
 
 
-def _job(options: argparse.Namespace) -> Job:
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The options that these words of a command line make."""
+    parser = argparse.ArgumentParser(prog=f"python -m {NAME}")
+    configure(parser)
+    return parser.parse_args(words)
+
+
+def job_of(options: argparse.Namespace) -> Job:
+    """The job that the options describe. Raises ``BadInput``."""
     endpoint = endpoint_of(options)
     lang = None if options.lang == "auto" else options.lang
     how = How(endpoint, options.attempts, lang)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eval.report.costs import Cost
@@ -13,7 +13,7 @@ from eval.report.miti_part import agreement_part, judge_part, people_part
 from eval.report.other_parts import costs_part, examples_part, simulated_part
 from eval.report.parts import Part, absent
 from eval.report.preferences_part import preferences_part
-from eval.report.round_table import RoundRow, merge
+from eval.report.round_table import RoundKey, RoundRow, merge
 from eval.report.settings_part import Answered, InputFile, settings_part
 from eval.report.simulated_summary import SimulatedSummary
 from eval.report.study_records import StudyRecords
@@ -33,7 +33,11 @@ class Material:
     inputs: Sequence[InputFile]
     rounds: Sequence[ScoredRound]
     tests: TestSet | None
+    codes: Mapping[RoundKey, Sequence[str]]
+    """Of single replies."""
     judged: Sequence[Judged]
+    not_coded: Mapping[str, int]
+    """Dialogues that the judge asked for this report could not code, by why."""
     simulated: SimulatedSummary | None
     study: StudyRecords | None
     costs: Sequence[Cost]
@@ -43,7 +47,7 @@ def assemble(
     material: Material, draws: int, seed: int, examples: int | None, words: Words
 ) -> tuple[list[Part], list[RoundRow]]:
     """The parts, and the single rounds that they rest on."""
-    rows = merge(material.rounds, _client_characters(material.tests))
+    rows = merge(material.rounds, _clients(material.tests), material.codes)
     bootstrap = Bootstrap(draws, seed)
     study = material.study
     groups = study.codings if study else ()
@@ -54,7 +58,7 @@ def assemble(
         settings_part(material.answered, material.inputs, facts, words),
         _metrics(material, bootstrap, rows, words),
         length_part(rows, bootstrap, words),
-        judge_part(material.judged, suggested, words),
+        judge_part(material.judged, suggested, material.not_coded, words),
         people_part(people, words),
         preferences_part(study, words),
         agreement_part(people, words),
@@ -76,9 +80,9 @@ def _metrics(
     return metrics_part(results, About.of(files, PROFILES, bootstrap, KEYS), rows, words)
 
 
-def _client_characters(tests: TestSet | None) -> dict[tuple[str, int], int]:
-    """Of the client turn that each round answers, blanks not counted."""
+def _clients(tests: TestSet | None) -> dict[tuple[str, int], str]:
+    """The client turn that each round answers."""
     return {
-        (one.dialogue_id, one.number): sum(map(len, one.history[-1].content.split()))
+        (one.dialogue_id, one.number): one.history[-1].content
         for one in (tests.rounds if tests else ())
     }

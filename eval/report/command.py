@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.report.stages import NAME, PREDICTIONS, Plan, make_report, read_given
+from eval.report.stages import JUDGED, NAME, PREDICTIONS, Plan, make_report, read_given, steps
 from mi_arena.jobs.ending import exit_code, noted
 from mi_arena.jobs.own_folder import check_folder
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
@@ -17,10 +17,16 @@ from mi_arena.settings import ROOT, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from eval.respond.run import Task as Answering
+    from mi_arena.llm.task_command import Job
 
+_TO_THE_JUDGE = (
+    *("base_url", "concurrency", "max_cost", "answers"),
+    *("price_in", "price_out", "timeout"),
+)
+"""Options that are handed on to ``eval.judge code``."""
 _TO_RESPOND = (
-    *("systems", "models", "limit", "max_new_tokens", "seed", "batch", "base_url"),
-    *("concurrency", "max_cost", "answers", "price_in", "price_out", "timeout"),
+    *("systems", "models", "limit", "max_new_tokens", "seed", "batch"),
+    *_TO_THE_JUDGE,
 )
 """Options that are handed on to ``eval.respond``."""
 
@@ -31,8 +37,11 @@ that opens alone, CSV tables and plots.
 
 With --pair, replies to --data are made first (as by eval.respond) into DIR/{PREDICTIONS}, and
 kept as they come: after any stop or kill the same command goes on where it was. With --predictions
-they are taken as given. The report holds no text of a dialogue, unless --examples asks for some;
-DIR/rounds.jsonl, for comparing single rounds, holds every reply.
+they are taken as given. With --judge a model codes every reply with MITI (as by eval.judge code),
+its answers kept alike, in DIR/{JUDGED}: what such codes are worth, eval.judge validate tells.
+
+The report holds no text of a dialogue, unless --examples asks for some; DIR/rounds.jsonl, for
+comparing single rounds, holds every reply.
 
 Exit codes: 0 done, 2 bad input, 3 stopped by --max-cost or by a signal (the last line says which).
 """
@@ -58,6 +67,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--sample", action="store_true", help="sample as the pair does, instead of greedily")
     add("--batch", type=whole, metavar="N", help="replies made at once, as memory allows")
     add("--predictions", nargs="+", default=[], type=Path, metavar="FILE", help="replies as given")
+    add("--judge", metavar="MODEL", help="have a model code all replies to --data")
     add("--codings", nargs="+", default=[], type=Path, metavar="FILE", help="a judge's codings")
     add("--validation", type=Path, metavar="FILE", help="validation.json of the judge")
     add("--transcripts-summary", type=Path, metavar="FILE", help="summary.json of simulated talks")
@@ -81,7 +91,7 @@ def _run(plan: Plan, as_json: bool) -> None:
     check_folder(plan.out, NAME)
     with alone_in(plan.out, "--out"):
         run = RunDirectory(plan.out)
-        run.start(plan.config(), plan.stages)
+        run.start(plan.config(), steps(plan, given))
         with noted(run):
             found = make_report(plan, given, run)
             run.log("done")
@@ -89,6 +99,10 @@ def _run(plan: Plan, as_json: bool) -> None:
 
 
 def _plan(options: argparse.Namespace) -> Plan:
+    if options.judge and not (options.pair or options.predictions):
+        raise BadInput("--judge: there are no replies to code: give --pair or --predictions")
+    if options.judge and options.data is None:
+        raise BadInput("--judge: name the test set that the replies answer with --data")
     given = (options.pair, options.predictions, options.codings)
     if not any((*given, options.transcripts_summary, options.study)):
         raise BadInput(
@@ -97,7 +111,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         )
     if options.pair and options.data is None:
         raise BadInput("--pair: name the dialogues that it shall reply to with --data")
-    if options.validation and not options.codings:
+    if options.validation and not (options.codings or options.judge):
         raise BadInput("--validation: tells of a judge whose --codings are missing")
     if len(set(options.pair)) < len(options.pair):
         raise BadInput("--pair: a pair stands twice")
@@ -109,6 +123,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         predictions=options.predictions,
         data=options.data,
         limit=options.limit,
+        judging=_judging(options) if options.judge else None,
         codings=options.codings,
         validation=options.validation,
         simulated=options.transcripts_summary,
@@ -137,11 +152,23 @@ def _answering(pair: str, options: argparse.Namespace) -> Answering:
     out = options.out / PREDICTIONS / f"{pair}.jsonl"
     words = ["--pair", pair, "--data", str(options.data), "--out", str(out)]
     words += ["--sample"] * options.sample
-    return task_of(parse_respond([*words, *_handed_on(options)]))
+    return task_of(parse_respond([*words, *_handed_on(options, _TO_RESPOND)]))
 
 
-def _handed_on(options: argparse.Namespace) -> Iterator[str]:
-    for name in _TO_RESPOND:
+def _judging(options: argparse.Namespace) -> Job:
+    """As ``eval.judge code`` would be asked to. Raises ``BadInput``."""
+    from eval.judge.code_command import job_of
+    from eval.judge.code_command import parse as parse_judge
+
+    folder = options.out / JUDGED
+    words = [str(folder / "dialogues.jsonl"), f"--out={folder / 'codes.jsonl'}"]
+    # The dialogues are this report's own; answers are kept whatever becomes of them.
+    words += [f"--model={options.judge}", "--replace"]
+    return job_of(parse_judge([*words, *_handed_on(options, _TO_THE_JUDGE)]))
+
+
+def _handed_on(options: argparse.Namespace, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
         value = getattr(options, name)
         if value is not None:
             yield f"--{name.replace('_', '-')}={value}"

@@ -1,7 +1,8 @@
 """A judge's codings of dialogues by systems, and how that judge stands against people.
 
 A line is a coding with ``coder`` (who coded) and ``meta`` (system, pair and match of the dialogue).
-Judges are never pooled: another model, prompt, parameters or language is another judge.
+Judges are never pooled: another model, prompt, parameters or language is another judge. Nor are
+talks that took place and replies to the gold histories of a test set.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eval.judge.standing import Judge, ValidationRecord, language, note_for, warning_for
 from eval.predictions import SYSTEM
+from eval.report.round_dialogues import SETTING
 from mi_arena.jobs.dialogue_files import told_in_one_line
 from mi_arena.jobs.script import BadInput
 from mi_arena.miti.coding import BadCoding, parse_coding
@@ -47,6 +49,14 @@ class _Meta(_Given):
     system: str
     pair: str
     match_id: str | None = None
+    setting: str | None = None
+    dialogue_id: str | None = None
+
+    @model_validator(mode="after")
+    def _of_a_dialogue(self) -> Self:
+        if self.setting == SETTING and self.dialogue_id is None:
+            raise ValueError("a coding of replies to a test set names its dialogue_id")
+        return self
 
 
 class _Line(_Given):
@@ -54,6 +64,9 @@ class _Line(_Given):
     lang: str | None = None
     coder: _Coder
     meta: _Meta
+
+
+_Key = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,8 @@ class Judged:
     """The results of one judge, by pair."""
 
     judge: Judge
+    setting: str | None
+    """``SETTING`` for replies to gold histories; ``None`` for dialogues that took place."""
     validated: bool
     """Against human codings in its language."""
     sentence: Wording
@@ -79,13 +94,13 @@ class Judged:
 
 
 def read_judged(paths: Sequence[Path], record: ValidationRecord | None) -> list[Judged]:
-    """One entry a judge, in the order in which they first come. Raises ``BadInput``."""
-    rows: dict[str, list[CodingRow]] = {}
-    judges: dict[str, Judge] = {}
-    coders: dict[str, list[_Coder]] = {}
+    """One entry a judge and setting, in the order in which they first come. Raises ``BadInput``."""
+    rows: dict[_Key, list[CodingRow]] = {}
+    judges: dict[_Key, Judge] = {}
+    coders: dict[_Key, list[_Coder]] = {}
     for place, line, row in _lines(paths):
         judge = _judge(line, place)
-        key = judge.model_dump_json()
+        key = judge.model_dump_json(), line.meta.setting
         judges.setdefault(key, judge)
         rows.setdefault(key, []).append(row)
         coders.setdefault(key, []).append(line.coder)
@@ -96,7 +111,7 @@ def read_judged(paths: Sequence[Path], record: ValidationRecord | None) -> list[
         except ValueError as error:
             raise BadInput(f"--codings: the codings by {judge.model}: {error}") from None
         validated, sentence = _standing(judge, record)
-        found.append(Judged(judge, validated, sentence, groups, _spent(coders[key])))
+        found.append(Judged(judge, key[1], validated, sentence, groups, _spent(coders[key])))
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eval.report.judge_codings import Judged
 from eval.report.parts import Block, Heading, Paragraph, Part, Plot, Table, absent
+from eval.report.round_dialogues import SETTING
 from eval.report.shown import UNDEFINED, Reasons, interval, plain
 from eval.report.words import Words
 from mi_arena.miti.agreement import ItemAgreement
@@ -19,22 +20,39 @@ from mi_arena.workspace.report_tables import csv_tables
 from mi_arena.workspace.report_words import epoch_name, group_title, item_name
 
 
-def judge_part(judged: Sequence[Judged], from_study: Sequence[GroupResults], words: Words) -> Part:
-    """``from_study``: groups of codings that a judge's suggestions became, which name no judge."""
+def judge_part(
+    judged: Sequence[Judged],
+    from_study: Sequence[GroupResults],
+    not_coded: Mapping[str, int],
+    words: Words,
+) -> Part:
+    """``from_study``: groups of codings that a judge's suggestions became, which name no judge.
+
+    ``not_coded``: dialogues that a judge could not code, by why.
+    """
     title = words("miti_judge")
-    if not judged and not from_study:
+    if not judged and not from_study and not not_coded:
         return absent("miti_judge", title, words("no_codings"))
     blocks: list[Block] = []
+    if not_coded:
+        why = ", ".join(f"{n} {kind}" for kind, n in sorted(not_coded.items()))
+        told = words("judge_left_out", n=sum(not_coded.values()), why=why)
+        blocks.append(Paragraph(told, strong=True))
     data: list[dict[str, Any]] = []
     for one in judged:
         sentence = one.sentence.of(words.lang)
-        blocks.append(Heading(f"{one.judge.model} ({one.judge.prompt_version}, {one.judge.lang})"))
+        setting = f", {words(one.setting)}" if one.setting == SETTING else ""
+        told = f"{one.judge.prompt_version}, {one.judge.lang}{setting}"
+        blocks.append(Heading(f"{one.judge.model} ({told})"))
         blocks.append(Paragraph(sentence, strong=not one.validated))
+        if one.setting == SETTING:
+            blocks.append(Paragraph(words("test_rounds_note")))
         for group in one.groups:
             blocks += _tables(group, words, [sentence])
         data.append(
             {
                 "judge": one.judge.model_dump(),
+                "setting": one.setting,
                 "validated": one.validated,
                 "sentence": one.sentence.model_dump(),
                 "groups": plain(one.groups),
@@ -53,7 +71,7 @@ def judge_part(judged: Sequence[Judged], from_study: Sequence[GroupResults], wor
         for name, text in csv_tables(MitiResults(tuple(groups)), ()).items()
         if name != "miti_matches.csv"
     }
-    return Part("miti_judge", title, {"judges": data}, blocks, tables)
+    return Part("miti_judge", title, {"judges": data, "not_coded": dict(not_coded)}, blocks, tables)
 
 
 def people_part(groups: Sequence[GroupResults], words: Words) -> Part:

@@ -1,5 +1,5 @@
-"""Single rounds with what every system of a pair replied, how it scored, and by how much they
-differ: a row for each pair, dialogue and round."""
+"""Single rounds with what every system of a pair replied, its codes and scores, and by how much
+they differ: a row for each pair, dialogue and round."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from eval.score.names import AGAINST
 from eval.score.report import round_records
 from eval.score.results import ScoredRound
 
+REFERENCE = "reference"
+RoundKey = tuple[str, str, str, int]
+"""Pair, system, dialogue, round."""
 DESCRIPTIONS = ("characters", "questions", "is_empty")
 """What is kept of a reply beside its scores."""
 
@@ -24,13 +27,21 @@ class RoundRow:
     pair: str
     dialogue_id: str
     round: int
-    client_characters: int | None
-    """Of the client turn that is answered, blanks not counted; ``None`` without the test set."""
+    client: str | None
+    """The client turn that is answered; ``None`` without the test set."""
     reference: str
     replies: Mapping[str, str]
     """By system."""
     scores: Mapping[str, Mapping[str, float]]
     """By system: ``profile.metric`` and ``DESCRIPTIONS``."""
+    codes: Mapping[str, Sequence[str]]
+    """MITI codes, by system or ``reference``, of those that are coded. Of the reference, those that
+    came with the test set."""
+
+    @property
+    def client_characters(self) -> int | None:
+        """Blanks not counted."""
+        return None if self.client is None else sum(map(len, self.client.split()))
 
     def difference(self, arm: str, against: str, metric: str) -> float:
         return self.scores[arm][metric] - self.scores[against][metric]
@@ -48,9 +59,14 @@ class RoundRow:
 
 
 def merge(
-    rounds: Sequence[ScoredRound], client_characters: Mapping[tuple[str, int], int]
+    rounds: Sequence[ScoredRound],
+    clients: Mapping[tuple[str, int], str],
+    codes: Mapping[RoundKey, Sequence[str]],
 ) -> list[RoundRow]:
-    """In the order in which rounds first come. Rounds are complete and in step."""
+    """In the order in which rounds first come. Rounds are complete and in step.
+
+    ``clients``: the turns that are answered, by dialogue and round.
+    """
     replies: dict[tuple[str, str, int], dict[str, str]] = defaultdict(dict)
     scores: dict[tuple[str, str, int], dict[str, dict[str, float]]] = defaultdict(dict)
     references: dict[tuple[str, str, int], str] = {}
@@ -61,14 +77,28 @@ def merge(
         references[key] = one.reference
         scores[key][one.arm] = _scores(record)
     return [
-        RoundRow(*key, client_characters.get(key[1:]), references[key], replies[key], scores[key])
+        RoundRow(
+            *key,
+            clients.get(key[1:]),
+            references[key],
+            replies[key],
+            scores[key],
+            {
+                system: codes[key[0], system, *key[1:]]
+                for system in (*replies[key], REFERENCE)
+                if (key[0], system, *key[1:]) in codes
+            },
+        )
         for key in references
     ]
 
 
 def as_records(rows: Iterable[RoundRow]) -> list[dict[str, Any]]:
     """With the texts, which only who may see the dialogues may read."""
-    return [{**vars(row), "differences": row.differences} for row in rows]
+    return [
+        {**vars(row), "client_characters": row.client_characters, "differences": row.differences}
+        for row in rows
+    ]
 
 
 def as_csv(rows: Sequence[RoundRow]) -> str:

@@ -1,14 +1,14 @@
-"""The stages of a report, one after the other: replies, scores, what others found, the files.
+"""The stages of a report, one after the other: replies, codes, scores, what others found, files.
 
-The run directory says how far it is. Replies are kept as they are made; the later stages take
-seconds and are done anew.
+The run directory says how far it is. Replies and a judge's answers are kept as they are made; the
+later stages take seconds and are done anew.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from eval.judge.standing import read_record
+from eval.judge.standing import ValidationRecord, read_record
 from eval.prediction_checks import check_predictions
 from eval.predictions import Prediction, PredictionLine, read_predictions
 from eval.report.costs import LOCAL, UNKNOWN, Cost, reasons, seconds_noted
@@ -28,6 +28,7 @@ from eval.report.simulated_summary import SimulatedSummary, read_simulated
 from eval.report.study_records import OPTION, StudyRecords, read_study
 from eval.report.words import Lang, Words
 from eval.score.names import PROFILES
+from mi_arena.dialogue import write_dialogues
 from mi_arena.jobs.dialogue_files import file_sha256
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
 from mi_arena.jobs.script import BadInput
@@ -38,11 +39,19 @@ if TYPE_CHECKING:  # these bring libraries, and bad input has to be told at once
     from eval.respond.rounds import TestSet
     from eval.respond.run import Task as Answering
     from eval.score.results import ScoredRound
+    from mi_arena.llm.task_command import Job
+    from mi_arena.llm.work_through import Tally
 
 NAME = "eval.report"
 PREDICTIONS = "predictions"
 """The folder of the replies that a report had made."""
+JUDGED = "judged"
+"""That of their codings by a judge."""
+CODES = "codes"
+OF_A_JUDGE = "tokens and money stand with the judge"
 Found = TypeVar("Found")
+Told = Callable[[int], None]
+"""Hears how far a stage is."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,8 @@ class Plan:
     predictions: Sequence[Path]
     data: Path | None
     limit: int | None
+    judging: Job | None
+    """The judge that codes all replies, from and into ``out``."""
     codings: Sequence[Path]
     validation: Path | None
     simulated: Path | None
@@ -76,6 +87,7 @@ class Plan:
             "predictions": [str(path) for path in self.predictions],
             "data": str(self.data) if self.data else None,
             "limit": self.limit,
+            "judge": self.judging.task.endpoint.model if self.judging else None,
             "codings": [str(path) for path in self.codings],
             "validation": str(self.validation) if self.validation else None,
             "transcripts_summary": str(self.simulated) if self.simulated else None,
@@ -88,19 +100,30 @@ class Plan:
             "title": self.title,
         }
 
-    @property
-    def stages(self) -> int:
-        """Replies of each pair, scores, the study, the files."""
-        return len(self.answering) + 3
-
 
 @dataclass(frozen=True)
 class Given:
     """What was read before anything began, so that bad input is told at once."""
 
+    record: ValidationRecord | None
     judged: Sequence[Judged]
+    predictions: Sequence[Prediction]
     simulated: SimulatedSummary | None
     tests: TestSet | None
+
+    def replies_of(self, task: Answering) -> int:
+        return len(self.tests.rounds) * len(task.systems) if self.tests else 0
+
+
+def replies(plan: Plan, given: Given) -> int:
+    """All that are made or given."""
+    return sum(map(given.replies_of, plan.answering)) + len(given.predictions)
+
+
+def steps(plan: Plan, given: Given) -> int:
+    """Of the run: a reply made or coded is one; so are scores, study and files."""
+    made = sum(map(given.replies_of, plan.answering))
+    return made + (replies(plan, given) if plan.judging else 0) + 3
 
 
 def read_given(plan: Plan) -> Given:
@@ -109,12 +132,13 @@ def read_given(plan: Plan) -> Given:
 
     record = read_record(plan.validation) if plan.validation else None
     judged = read_judged(plan.codings, record)
-    if plan.predictions:
-        _checked(plan.predictions)
+    predictions = _checked(plan.predictions) if plan.predictions else []
     if plan.study:
         database_in(plan.study, OPTION)
     return Given(
+        record=record,
         judged=judged,
+        predictions=[line.prediction for line in predictions],
         simulated=read_simulated(plan.simulated) if plan.simulated else None,
         tests=read_test_set(plan.data, plan.limit) if plan.data else None,
     )
@@ -127,24 +151,44 @@ def make_report(plan: Plan, given: Given, run: RunDirectory) -> dict[str, Any]:
     """
     from eval.report.assembly import Material, assemble
     from eval.report.files import write_report
+    from eval.report.round_codes import round_codes
 
     stages = _Stages(run)
     answered, files = [], {}
     for task in plan.answering:
-        name = f"replies {task.pair.id}"
-        answered.append(stages.done(name, partial(_answered, task)))
+        size = given.replies_of(task)
+        answered.append(stages.done(f"replies {task.pair.id}", partial(_answered, task), size))
         files[f"{PREDICTIONS}/{task.out.name}"] = task.out
     files |= dict(zip(_names(plan.predictions), plan.predictions, strict=True))
-    rounds = stages.done("scores", lambda: _scored(list(files.values())))
-    study = stages.done("study", lambda: _study(plan))
+    codings, judged = list(plan.codings), list(given.judged)
+    not_coded: Mapping[str, int] = {}
+    if plan.judging:
+        judge = partial(_codes, plan.judging, given, list(files.values()))
+        tally = stages.done(CODES, judge, replies(plan, given))
+        not_coded = tally.dead
+        if tally.done:
+            codings.append(plan.judging.task.out)
+            judged += read_judged([plan.judging.task.out], given.record)
+    rounds = stages.done("scores", lambda _: _scored(list(files.values())))
+    study = stages.done("study", lambda _: _study(plan))
     words = Words(plan.lang)
 
-    def write() -> dict[str, Any]:
+    def write(_: Told) -> dict[str, Any]:
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-        costs = [*_costs(plan, answered), *stages.costs(), *_judge_costs(given.judged)]
+        costs = [*_costs(plan, answered), *stages.costs(), *_judge_costs(judged)]
         inputs = list(_inputs(plan, given, files, rounds))
+        pairs = dict.fromkeys(one.prediction.pair for one in rounds)
         material = Material(
-            answered, inputs, rounds, given.tests, given.judged, given.simulated, study, costs
+            answered=answered,
+            inputs=inputs,
+            rounds=rounds,
+            tests=given.tests,
+            codes=round_codes(plan.data, plan.limit, pairs, codings),
+            judged=judged,
+            not_coded=not_coded,
+            simulated=given.simulated,
+            study=study,
+            costs=costs,
         )
         parts, rows = assemble(material, plan.draws, plan.seed, plan.examples, words)
         _write_rounds(plan.out, rows)
@@ -159,33 +203,52 @@ class _Stages:
     """Tells the run directory how far it is, and remembers how long each stage took."""
 
     def __init__(self, run: RunDirectory):
-        self._run, self._number = run, count(1)
+        self._run, self._reached = run, 0
         self._took: dict[str, float] = {}
 
-    def done(self, name: str, work: Callable[[], Found]) -> Found:
+    def done(self, name: str, work: Callable[[Told], Found], size: int = 1) -> Found:
+        """``size`` is how many of the run's steps it takes; ``work`` tells how far it is in it."""
         self._run.log(f"{name} begins")
-        began = time.monotonic()
-        found = work()
+        before, began = self._reached, time.monotonic()
+        found = work(lambda step: self._run.progress(before + min(step, size)))
         self._took[name] = round(time.monotonic() - began, 1)
         self._run.metric(stage=name, seconds=self._took[name])
-        self._run.progress(next(self._number))
+        self._reached = before + size
+        self._run.progress(self._reached)
         return found
 
     def costs(self) -> list[Cost]:
         """Of the stages that have no run directory of their own."""
         return [
-            Cost(name, seconds, None, None, "asks no model")
+            Cost(name, seconds, None, None, OF_A_JUDGE if name == CODES else "asks no model")
             for name, seconds in self._took.items()
             if not name.startswith("replies ")
         ]
 
 
-def _answered(task: Answering) -> Answered:
+def _answered(task: Answering, told: Told) -> Answered:
     from eval.respond.command import carry_out
 
-    summary = carry_out(task)
+    summary = carry_out(task, told)
     config = yaml.safe_load((task.run / "config.yaml").read_text(encoding="utf-8"))
     return Answered(task.pair, config, summary)
+
+
+def _codes(job: Job, given: Given, paths: Sequence[Path], told: Told) -> Tally:
+    """Have the judge code every reply; returns how many dialogues it could and couldn't."""
+    from eval.report.round_dialogues import round_dialogues
+    from mi_arena.llm.dialogue_task import count
+    from mi_arena.llm.task_command import do
+    from mi_arena.llm.work_through import Tally
+
+    assert given.tests is not None, "asked for with --judge"
+    replies = [line.prediction for line in _checked(paths)]
+    job.task.source.parent.mkdir(parents=True, exist_ok=True)
+    write_dialogues(job.task.source, round_dialogues(given.tests.rounds, replies))
+    total, sha256 = count(job.task)
+    tally = Tally(total)
+    do(job, sha256, tally, lambda step: told(step * len(replies) // total))
+    return tally
 
 
 def _checked(paths: Sequence[Path]) -> list[PredictionLine]:

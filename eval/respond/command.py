@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,10 @@ def main(argv: list[str] | None = None) -> int:
     return exit_code(NAME, work)
 
 
-def carry_out(task: Task) -> dict[str, Any]:
+def carry_out(task: Task, told: Callable[[int], None] = lambda step: None) -> dict[str, Any]:
     """Answer the test set in the task's run directory, or go on there; returns the summary.
+
+    ``told`` hears how many replies there are.
 
     Raises what ends it early, once the run directory says so: ``BadInput``, ``OSError``,
     ``LimitReached``, ``KeyboardInterrupt``, or a fault of ours.
@@ -107,7 +110,7 @@ def carry_out(task: Task) -> dict[str, Any]:
     task.out.parent.mkdir(parents=True, exist_ok=True)
     # The lock comes first: another process's status is not ours to overwrite.
     with alone_in(task.run, "--run"):
-        directory = RunDirectory(task.run)
+        directory = RunDirectory(task.run, told)
         directory.start(config, len(tests.rounds) * len(task.systems))
         with noted(directory):
             summary = respond(task, tests, directory)

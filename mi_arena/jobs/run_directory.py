@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,10 +95,10 @@ def this_script() -> str | None:
 
 
 class RunDirectory:
-    """The writing side, used by the script itself."""
+    """The writing side, used by the script itself; ``told`` hears of every step noted."""
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, told: Callable[[int], None] = lambda step: None):
+        self.path, self._told = Path(path), told
         self.checkpoints = self.path / "checkpoints"
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self._began = time.monotonic()
@@ -146,6 +146,7 @@ class RunDirectory:
             None if pace is None else round(pace * (self._status["total"] - step), 1)
         )
         self._write_status()
+        self._told(step)
 
     def reached(self, step: int, total: int, eta_seconds: float | None) -> None:
         """Note how far a run has come whose work is done, and timed, on another machine."""

@@ -11,6 +11,8 @@ NEEDED_SECRETS: Mapping[str, Collection[str]] = {
     "training.on_hub": ("HF_TOKEN",),
     "training.split": ("HF_TOKEN",),
     "eval.respond": ("HF_TOKEN",),
+    "eval.simulate": ("HF_TOKEN",),
+    "eval.report": ("HF_TOKEN",),
 }
 """By script: gated bases, what is uploaded, rented machines. No other gets a secret."""
 ON_SEVERAL_GPUS = frozenset({"training.finetune"})

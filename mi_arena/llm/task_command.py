@@ -17,10 +17,7 @@ from tqdm import tqdm
 
 from mi_arena.jobs.ending import exit_code, noted
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
-from mi_arena.jobs.script import (
-    BadInput,
-    LimitReached,
-)
+from mi_arena.jobs.script import BadInput, LimitReached
 from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import Answers, check_same_answers
 from mi_arena.llm.asking_options import add_asking, amount, whole
@@ -140,42 +137,50 @@ def carry_out(script: str, make: Callable[[], Job], *, dry_run: bool, as_json: b
         if dry_run:
             said = estimate(job.task, total, job.questions, job.lengths)
             _say(said, as_json, _estimate_lines)
-        else:
-            _run(job, total, sha256, as_json)
+            return
+        tally = Tally(total)
+
+        def say() -> None:
+            _say(tally.record(), as_json, lambda said: _summary_lines(said, job.done))
+
+        try:
+            do(job, sha256, tally)
+        except LimitReached:
+            say()
+            raise
+        say()
 
     return exit_code(script, work)
 
 
-def _run(job: Job, total: int, sha256: str, as_json: bool) -> None:
-    task = job.task
+def do(
+    job: Job, sha256: str, tally: Tally, told: Callable[[int], None] = lambda step: None
+) -> None:
+    """Do the job in its run directory, or go on there; ``tally`` and ``told`` hear how far it is.
+
+    ``sha256`` is its input's. Raises what ends it early, once the run directory says so:
+    ``BadInput``, ``OSError``, ``LimitReached``, ``KeyboardInterrupt``, or a fault of ours.
+    """
+    task, total = job.task, tally.total
     config = task.config(sha256)
     check_same_run(task, config, total)
     check_same_answers(task.run, task.answers)
     if task.out.parent.is_file():
         raise BadInput(f"{task.out.parent}: is a file: name another --out")
     task.out.parent.mkdir(parents=True, exist_ok=True)
-    tally = Tally(total)
-
-    def lines(said: dict[str, Any]) -> list[str]:
-        return _summary_lines(said, job.done)
-
     # The lock comes first: another process's status is not ours to overwrite.
     with alone_in(task.run, "--run"), Answers(task.answers, task.run) as answers:
         run = RunDirectory(task.run)
         run.start(config, total)
         run.log(f"start {total} dialogues, {answers.count()} answers kept")
-        try:
-            with noted(run), tqdm(total=total, unit="dialogue", disable=None) as bar:
+        with noted(run), tqdm(total=total, unit="dialogue", disable=None) as bar:
 
-                def show(step: int) -> None:
-                    bar.update(step - bar.n)
+            def show(step: int) -> None:
+                bar.update(step - bar.n)
+                told(step)
 
-                asyncio.run(work_through(task, job.work, tally, run, answers, show))
-                run.log(f"done {tally.done}, dead {tally.dead.total()}")
-        except LimitReached:
-            _say(tally.record(), as_json, lines)
-            raise
-    _say(tally.record(), as_json, lines)
+            asyncio.run(work_through(task, job.work, tally, run, answers, show))
+            run.log(f"done {tally.done}, dead {tally.dead.total()}")
 
 
 def _summary_lines(said: dict[str, Any], done: str) -> list[str]:

@@ -128,7 +128,9 @@ def test_replies_first_and_resumed_after_a_stop(
         patch.setattr("eval.report.stages._scored", stopped)
         assert run(desk.folder, *given) == 3
     assert capsys.readouterr().err.endswith("the same command goes on from here\n")
-    assert state(desk.folder)["state"] == "stopped" and state(desk.folder)["step"] == 1
+    replied = (desk.folder / "out" / "predictions" / "tiny.jsonl").read_text().splitlines()
+    assert state(desk.folder)["state"] == "stopped"
+    assert state(desk.folder)["step"] == len(replied) == state(desk.folder)["total"] - 3
     assert not (desk.folder / "out" / "report.json").exists()
     with monkeypatch.context() as patch:
         patch.setattr(local, "answer", stopped)  # nothing is left to answer
