@@ -46,9 +46,10 @@ def serve(settings: Settings, on_space: bool) -> int:
 
     tools = pipeline_tools(
         settings.runs,
+        settings.data,
+        settings.models,
         keyed,
         house.serving,
-        load_registry(settings.models).values(),
         has_key=bool(os.environ.get("OPENAI_API_KEY")),
     )
     app = build(house.arena, house.identities, house.workspace, tools, settings.minimum_n)

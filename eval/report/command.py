@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.report.stages import JUDGED, NAME, PREDICTIONS, Plan, make_report, read_given, steps
+from eval.respond.registry_option import add_models
 from mi_arena.jobs.ending import exit_code, noted
 from mi_arena.jobs.own_folder import check_folder
 from mi_arena.jobs.run_directory import RunDirectory, alone_in
 from mi_arena.jobs.script import BadInput, stop_on_terminate
 from mi_arena.llm.asking_options import add_asking, whole
-from mi_arena.settings import ROOT, SettingsError, load_settings
+from mi_arena.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
     from eval.respond.run import Task as Answering
@@ -58,17 +59,26 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--title", help="of the report")
     add("--lang", choices=("zh", "en"), default="zh", help="of the report (default zh)")
     add("--json", action="store_true", help="print report.json on standard output")
-    add("--pair", nargs="+", default=[], metavar="ID", help="of models.yaml: have it reply first")
+    add(
+        "--pair", nargs="+", action="extend", default=[], metavar="ID",
+        help="of the registry: have it reply first",
+    )  # fmt: skip
     add("--data", type=Path, metavar="TEST.jsonl", help="dialogues to reply to (.gz allowed)")
     add("--systems", default="base,base_prompted,tuned", help="default %(default)s")
-    add("--models", type=Path, default=ROOT / "models.yaml", help="registry (default models.yaml)")
+    add_models(parser)
     add("--limit", type=whole, metavar="N", help="the first N dialogues alone")
     add("--max-new-tokens", type=whole, metavar="N", help="of a reply (default: the pair's)")
     add("--sample", action="store_true", help="sample as the pair does, instead of greedily")
     add("--batch", type=whole, metavar="N", help="replies made at once, as memory allows")
-    add("--predictions", nargs="+", default=[], type=Path, metavar="FILE", help="replies as given")
+    add(
+        "--predictions", nargs="+", action="extend", default=[], type=Path, metavar="FILE",
+        help="replies as given",
+    )  # fmt: skip
     add("--judge", metavar="MODEL", help="have a model code all replies to --data")
-    add("--codings", nargs="+", default=[], type=Path, metavar="FILE", help="a judge's codings")
+    add(
+        "--codings", nargs="+", action="extend", default=[], type=Path, metavar="FILE",
+        help="a judge's codings",
+    )  # fmt: skip
     add("--validation", type=Path, metavar="FILE", help="validation.json of the judge")
     add("--transcripts-summary", type=Path, metavar="FILE", help="summary.json of simulated talks")
     add("--study", type=Path, metavar="DATA_DIR", help="the app's data folder, only read")
@@ -170,8 +180,9 @@ def _judging(options: argparse.Namespace) -> Job:
 def _handed_on(options: argparse.Namespace, names: Iterable[str]) -> Iterator[str]:
     for name in names:
         value = getattr(options, name)
-        if value is not None:
-            yield f"--{name.replace('_', '-')}={value}"
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                yield f"--{name.replace('_', '-')}={one}"
 
 
 def _json(found: dict[str, Any]) -> str:

@@ -14,14 +14,15 @@ from mi_arena.jobs.script import BadInput
 from mi_arena.llm.endpoint import Endpoint
 from mi_arena.llm.prices import Price, price_of
 from mi_arena.pairs import Pair, RegistryError, load_registry, missing
+from mi_arena.settings import ROOT
 
 
-def chosen_pair(registry: Path, name: str, systems: Sequence[System]) -> Pair:
-    """The pair, at the commits that its branches stand at. Raises ``BadInput``."""
-    try:
-        pairs = load_registry(registry)
-    except RegistryError as error:
-        raise BadInput(str(error)) from None
+def chosen_pair(registries: Sequence[Path], name: str, systems: Sequence[System]) -> Pair:
+    """The pair, at the commits that its branches stand at. Raises ``BadInput``.
+
+    Without registries, of the project's own.
+    """
+    pairs = all_pairs(registries or [ROOT / "models.yaml"])
     if name not in pairs:
         raise BadInput(f"--pair: no pair {name!a}; known: {', '.join(sorted(pairs))}")
     pair = pairs[name]
@@ -31,6 +32,20 @@ def chosen_pair(registry: Path, name: str, systems: Sequence[System]) -> Pair:
     if problem := missing(pair, base_alone):
         raise BadInput(f"pair {pair.id}: {problem}")
     return at_commits(pair)
+
+
+def all_pairs(registries: Sequence[Path]) -> dict[str, Pair]:
+    """Raises ``BadInput`` for what is no registry, or an id that stands in two."""
+    pairs: dict[str, Pair] = {}
+    for registry in registries:
+        try:
+            more = load_registry(registry)
+        except RegistryError as error:
+            raise BadInput(str(error)) from None
+        if twice := sorted(pairs.keys() & more.keys()):
+            raise BadInput(f"{registry}: pair {twice[0]} stands in another --models too")
+        pairs |= more
+    return pairs
 
 
 def ways_to(

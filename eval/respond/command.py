@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from eval.respond.chosen import chosen_pair, ways_to
+from eval.respond.registry_option import add_models
 from eval.respond.remote import Asking
 from eval.respond.rounds import read_test_set
 from eval.respond.run import NAME, Task, check_same_run, respond
@@ -25,7 +26,6 @@ from mi_arena.llm.answers import check_same_answers
 from mi_arena.llm.asking_options import add_asking, whole
 from mi_arena.llm.endpoint import KEY_VARIABLE
 from mi_arena.pairs import Pair
-from mi_arena.settings import ROOT
 
 BATCH = 128
 
@@ -63,7 +63,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     add("--data", type=Path, required=True, metavar="TEST.jsonl", help="dialogues (.gz allowed)")
     add("--out", type=Path, required=True, metavar="PRED.jsonl", help="where predictions go")
-    add("--models", type=Path, default=ROOT / "models.yaml", help="registry (default models.yaml)")
+    add_models(parser)
     add("--limit", type=whole, metavar="N", help="the first N dialogues alone")
     add("--max-new-tokens", type=whole, metavar="N", help="of a reply (default: the pair's)")
     add("--sample", action="store_true", help="sample as the pair does, instead of greedily")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.respond.chosen import chosen_pair, price_within_limit, ways_to
+from eval.respond.registry_option import add_models
 from eval.respond.systems import Prompts, load_mi_prompt, parse_systems
 from eval.simulate.asking import HowToAsk, Priced
 from eval.simulate.client_prompt import FILE, load_client_prompt
@@ -25,7 +26,6 @@ from mi_arena.llm.answers import NAME as ANSWERS
 from mi_arena.llm.answers import check_same_answers
 from mi_arena.llm.asking_options import add_asking, whole
 from mi_arena.llm.endpoint import KEY_VARIABLE, endpoint_from
-from mi_arena.settings import ROOT
 
 ROUNDS, BATCH = 8, 64
 RULES, LOCAL = "rules", "local:"
@@ -77,7 +77,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="separated by commas (default %(default)s)",
     )  # fmt: skip
     add("--seed", type=int, default=0, metavar="S", help="of clients and of sampling (default 0)")
-    add("--models", type=Path, default=ROOT / "models.yaml", help="registry (default models.yaml)")
+    add_models(parser)
     add("--limit", type=whole, metavar="N", help="the first N profiles alone")
     add(
         "--batch", type=whole, default=BATCH, metavar="N",

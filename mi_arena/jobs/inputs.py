@@ -15,10 +15,13 @@ CORPUS_ENDINGS = (
 DIALOGUE_ENDINGS = (".jsonl", ".jsonl.gz")
 RATINGS_NAME = "people.jsonl"
 """Experts' ratings, fetched into the run whose sample they rated."""
-INSIDE_RUNS = frozenset({"metrics.jsonl", "samples.jsonl", RATINGS_NAME, "reviews.jsonl"})
+INSIDE_RUNS = frozenset(
+    {"metrics.jsonl", "samples.jsonl", RATINGS_NAME, "reviews.jsonl", "rounds.jsonl"}
+)
 """No dialogues: chosen from only where a field asks for the very name."""
 RUN_PAPERS = (".json", ".txt")
-"""What runs write about themselves; only uploaded ones are corpora."""
+"""What runs write about themselves: only uploaded ones are corpora, and others are chosen from
+only where a field asks for the very name."""
 DEEPEST = 3
 
 
@@ -42,7 +45,8 @@ class Inputs:
             for path in self.root.glob("/".join(pattern.split("/")[:depth])):
                 asked = path.name.endswith(endings) and path.is_file()
                 papers = path.name.endswith(RUN_PAPERS) and path.parent.name != UPLOADS
-                if asked and not papers and (path.name not in INSIDE_RUNS or path.name in endings):
+                inside = papers or path.name in INSIDE_RUNS
+                if asked and (not inside or path.name in endings):
                     found.append((path.stat().st_mtime, path.relative_to(self.root).as_posix()))
         built_in = [name for name in self.built_in if name.endswith(endings)]
         return [*(name for _, name in sorted(found, reverse=True)), *built_in]

@@ -15,9 +15,21 @@ from typing import Literal
 from mi_arena.jobs.inputs import Inputs, NoSuchFile
 
 Kind = Literal[
-    "file", "files", "choice", "suggested", "whole", "number", "text", "long", "lines", "check"
+    "file",
+    "files",
+    "choice",
+    "listed",
+    "several",
+    "suggested",
+    "whole",
+    "number",
+    "text",
+    "long",
+    "lines",
+    "check",
 ]
-"""``suggested`` is a text with proposals; ``long`` a text that keeps its lines; ``lines`` many."""
+"""``listed`` is one, ``several`` are any, of names that the page gives; ``suggested`` is a text
+with proposals; ``long`` a text that keeps its lines; ``lines`` many."""
 
 
 class FormError(ValueError):
@@ -109,7 +121,9 @@ def _words(field: Field, value: object, inputs: Inputs) -> list[str]:
             return [str(value)]
         case "whole" | "number":
             return [_number(field, value)]
-        case "text" | "suggested" | "long" | "lines":
+        case "several":
+            return [str(name) for name in value] if isinstance(value, list) else [str(value)]
+        case "text" | "listed" | "suggested" | "long" | "lines":
             return [" ".join(str(value).split())] if str(value).strip() else []
 
 

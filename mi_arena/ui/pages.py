@@ -12,9 +12,8 @@ from mi_arena.battles.arena import Arena
 from mi_arena.ui.battle_page import BattlePage
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
-from mi_arena.ui.pipeline.data_page import DataPage
+from mi_arena.ui.pipeline.admin_tabs import AdminTabs
 from mi_arena.ui.pipeline.tools import PipelineTools
-from mi_arena.ui.pipeline.train_page import TrainPage
 from mi_arena.ui.results_page import ResultsPage
 from mi_arena.ui.session import STORAGE_KEY, Session
 from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
@@ -51,10 +50,7 @@ def build(
                 desk = DeskShell(
                     identities, workspace_rooms(workspace, identities.members), "workspace", "home"
                 )
-            with gr.Tab("数据", id="data", visible=False) as data_tab:
-                data = DataPage(tools, workspace, identities, browser)
-            with gr.Tab("训练", id="train", visible=False) as train_tab:
-                train = TrainPage(tools, identities, browser)
+            admin_tabs = AdminTabs(tools, workspace, identities, browser)
             with gr.Tab("结果", id="results") as results_tab:
                 results = ResultsPage(arena.store, arena.offer.known, minimum_n, browser)
             with gr.Tab("撤回", id="withdraw") as withdraw_tab:
@@ -66,22 +62,19 @@ def build(
                     identities,
                     browser,
                     lambda session, request: members_part(session) | battle.paint(session, request),
-                    [workspace_tab, data_tab, train_tab, desk.component, *battle.outputs()],
+                    [workspace_tab, *admin_tabs.labels, desk.component, *battle.outputs()],
                 )
 
         tabs = {
-            battle_tab: "tab_battle", workspace_tab: "tab_workspace", data_tab: "tab_data",
-            train_tab: "tab_train", results_tab: "tab_results",
-            withdraw_tab: "tab_withdraw", about_tab: "tab_about",
+            battle_tab: "tab_battle", workspace_tab: "tab_workspace",
+            results_tab: "tab_results", withdraw_tab: "tab_withdraw", about_tab: "tab_about",
         }  # fmt: skip
 
         def members_part(session: Session) -> dict[Any, Any]:
             """The tabs of members; what they show is asked for by every call anew."""
-            who = session.identity(identities)
-            member, admin = who.member is not None, who.role == "admin"
+            member = session.identity(identities).member is not None
             return {
-                data_tab: gr.update(visible=admin, label=say(session.lang, "tab_data")),
-                train_tab: gr.update(visible=admin, label=say(session.lang, "tab_train")),
+                **admin_tabs.shown(session),
                 workspace_tab: gr.update(visible=member, label=say(session.lang, "tab_workspace")),
                 desk.component: desk.painted(session, shown=member),
             }
@@ -98,8 +91,7 @@ def build(
                 **{tab: gr.update(label=say(lang, key)) for tab, key in tabs.items()},
                 **members_part(session),
                 **battle.words(session),
-                **data.words(session),
-                **(train.words(session) if session.identity(identities).role == "admin" else {}),
+                **admin_tabs.words(session),
                 **results.words(session),
                 **withdraw.words(session),
                 **expert.words(session),
@@ -127,8 +119,7 @@ def build(
                     *tabs,
                     desk.component,
                     *battle.outputs(),
-                    *data.outputs(),
-                    *train.outputs(),
+                    *admin_tabs.outputs(),
                     *results.outputs(),
                     *withdraw.outputs(),
                     *expert.outputs(),
@@ -137,8 +128,7 @@ def build(
         )
         # Results are looked at after a judgement as a rule: never show those of a minute ago.
         results_tab.select(**results.refreshed)
-        data_tab.select(**data.opened)
-        train_tab.select(**train.opened)
+        admin_tabs.connect()
         loaded = app.load(on_load, [browser], everything, **AT_ONCE).then(**battle.follow)
         battle.following.append(loaded)
         switch.click(

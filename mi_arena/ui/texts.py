@@ -13,7 +13,10 @@ Lang = Literal["zh", "en"]
 LANGS: tuple[Lang, Lang] = ("zh", "en")
 
 
-FILES = ("texts.yaml", "texts_workspace.yaml", "texts_pipeline.yaml", "texts_review.yaml")
+FILES = (
+    *("texts.yaml", "texts_workspace.yaml", "texts_pipeline.yaml", "texts_evaluate.yaml"),
+    "texts_review.yaml",
+)
 
 
 @cache

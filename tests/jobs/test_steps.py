@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_arena.jobs.data_steps import DATA_STEPS, RATE, READ, REWRITE, SPLIT
+from mi_arena.jobs.evaluate_steps import evaluate_steps
 from mi_arena.jobs.inputs import CORPUS_ENDINGS, DIALOGUE_ENDINGS, Inputs, NoSuchFile
 from mi_arena.jobs.steps import FormError
 
@@ -93,7 +94,7 @@ def test_options_are_those_of_the_scripts() -> None:
 
     from mi_arena.settings import ROOT
 
-    for step in DATA_STEPS:
+    for step in (*DATA_STEPS, *evaluate_steps(Path("data"))):
         shown = subprocess.run(
             [sys.executable, "-m", step.module, *step.first, "--help"],
             cwd=ROOT, capture_output=True, text=True, check=True,

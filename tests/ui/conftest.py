@@ -16,7 +16,7 @@ from mi_arena.access.identity import Identities, Identity
 from mi_arena.access.keyed import keyed_by
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.engine.room import EngineRoom
-from mi_arena.pairs import Pair, load_registry
+from mi_arena.pairs import Pair
 from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.serving import SERVED_NAME, Serving
 from mi_arena.settings import ROOT
@@ -52,8 +52,8 @@ def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, ob
     workspace = Workspace(arena.store, Drafts(folder / DRAFTS_NAME), identities)
     serving = Serving(arena.offer, EngineRoom(10**10, 8, 64), folder / SERVED_NAME)
     keyed = keyed_by(b"of these tests alone")
-    registry = load_registry(ROOT / "models.yaml").values()
-    tools = pipeline_tools(folder / "runs", keyed, serving, registry, has_key=True)
+    models = ROOT / "models.yaml"
+    tools = pipeline_tools(folder / "runs", folder, models, keyed, serving, has_key=True)
     app = build(arena, identities, workspace, tools, minimum_n)
     app.queue(api_open=False)
     server, url, _ = app.launch(

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from mi_arena.dialogue import read_dialogues
 from mi_arena.jobs.data_steps import DATA_STEPS
+from mi_arena.jobs.evaluate_steps import evaluate_steps
 from mi_arena.jobs.viewing import metrics
 from tests.llm.stand_in_llm import StandInLLM
 from tests.training.transcribe.rewriter import good, misbehaving
@@ -246,7 +247,7 @@ def test_raw_calls_without_an_admins_session_do_nothing(site: Site) -> None:
 
     config = httpx2.get(site.url + "config").json()
     names = {c["id"]: str(c["props"].get("elem_id") or "") for c in config["components"]}
-    wanted = ("data-note", "train-note", "train-run-note")
+    wanted = ("data-note", "train-note", "train-run-note", "evaluate-note")
     notes = {i for i, name in names.items() if name in wanted}
     # What an admin's handler tells goes to a note of its tab; what paints all pages never writes
     # there, and says no more than labels.
@@ -256,6 +257,9 @@ def test_raw_calls_without_an_admins_session_do_nothing(site: Site) -> None:
     assert begins | {"corpus-upload", "data-runs", "data-stop", "data-resume"} <= triggers
     actions = ("check", "begin", "serve", "unserve", "clone", "recipe", "runs", "stop", "resume")
     assert {f"train-{action}" for action in actions} <= triggers
+    assert {f"begin-{step.id}" for step in evaluate_steps(Path("data"))} <= triggers
+    looks = ("evaluate-stop", "evaluate-resume", "evaluate-compare", "rounds-score", "rounds-after")
+    assert set(looks) <= triggers
     _, expert = invite(site, "expert")
     for session in ({}, {"member": "made-up"}, None, {"rater": expert.rater}):
         for handler in handlers:

@@ -11,8 +11,8 @@ import gradio as gr
 from mi_arena.access.identity import Identities
 from mi_arena.jobs.data_steps import DATA_STEPS
 from mi_arena.jobs.inputs import CORPUS_ENDINGS
-from mi_arena.jobs.steps import FormError
 from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.beginning import beginner
 from mi_arena.ui.pipeline.data_results import DataResults
 from mi_arena.ui.pipeline.reviews_part import ReviewsPart
 from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
@@ -21,6 +21,7 @@ from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
 from mi_arena.ui.transcript import note_html
+from mi_arena.ui.updates import merged
 from mi_arena.workspace.workspace import Workspace
 
 SCRIPTS = frozenset(step.module for step in DATA_STEPS)
@@ -36,8 +37,7 @@ class DataPage:
         identities: Identities,
         browser: gr.BrowserState,
     ):
-        self._launcher, self._inputs = tools.launcher, tools.inputs
-        self._has_key = tools.has_key
+        self._inputs, self._has_key = tools.inputs, tools.has_key
         self.heading = gr.Markdown()
         self.upload = gr.File(
             file_count="multiple", file_types=list(_endings()), elem_id="corpus-upload", height=120
@@ -69,7 +69,7 @@ class DataPage:
         )
         for form in self.forms:
             form.begin.click(
-                admins.only(self._beginner(form)),
+                admins.only(beginner(form, tools, self.note, self.runs)),
                 [browser, *form.inputs()],
                 [self.note, *choosers, *self.runs.outputs()],
                 **quiet,
@@ -89,7 +89,7 @@ class DataPage:
         self.opened: dict[str, Any] = {
             "fn": admins.only(self.on_open),
             "inputs": [browser, self.runs.parts.chosen],
-            "outputs": [self.note, *choosers, *self.runs.outputs()],
+            "outputs": list(dict.fromkeys([*self.outputs(), self.note, *choosers])),
             **quiet,
         }
 
@@ -98,7 +98,7 @@ class DataPage:
         return parts + [component for form in self.forms for component in form.outputs()]
 
     def words(self, session: Session) -> Updates:
-        """Labels alone: what is behind them is painted when an admin opens the tab."""
+        """Labels alone."""
         lang = session.lang
         key = say(lang, "data_key" if self._has_key else "data_no_key")
         words: Updates = {
@@ -113,7 +113,12 @@ class DataPage:
     # ---- actions of an admin
 
     def on_open(self, session: Session, chosen: object) -> Updates:
-        return {self.note: "", **self.runs.look(session, chosen)}
+        return merged(
+            self.words(session),
+            {self.note: ""},
+            self._choices(),
+            self.runs.look(session, chosen),
+        )
 
     def on_upload(self, session: Session, files: object) -> Updates:
         given = files if isinstance(files, list) else [files] if files else []
@@ -141,23 +146,6 @@ class DataPage:
             }
 
         return act
-
-    def _beginner(self, form: StepForm) -> Any:
-        def begin(session: Session, *given: object) -> Updates:
-            folder = self._launcher.new_folder(form.step.id)
-            try:
-                words = form.step.command(form.values(given), self._inputs, folder.resolve())
-            except FormError as error:
-                folder.rmdir()
-                label = say(session.lang, f"field_{error.field}")
-                return {self.note: told(session, f"form_{error.code}", "bad", field=label)}
-            run = self._launcher.submit(folder, form.step.module, words)
-            return {
-                self.note: told(session, "data_begun", "good", name=run.name),
-                **self.runs.look(session, run.name),
-            }
-
-        return begin
 
 
 def _endings() -> list[str]:

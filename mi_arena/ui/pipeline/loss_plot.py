@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from mi_arena.jobs.viewing import RunView, metrics
 from mi_arena.ui.texts import Lang, say
 
 SMOOTHING = 0.8
@@ -67,6 +68,11 @@ def loss_figure(runs: Mapping[str, Records], lang: Lang) -> go.Figure | None:
         uirevision="|".join(runs),
     )
     return figure
+
+
+def losses_of(runs: Sequence[RunView], lang: Lang) -> go.Figure | None:
+    """Of what the runs have noted so far."""
+    return loss_figure({run.name: metrics(run.path) for run in runs}, lang)
 
 
 NAMES = ("loss", "validation_loss")

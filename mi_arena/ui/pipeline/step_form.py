@@ -12,6 +12,9 @@ from mi_arena.jobs.steps import Field, Form, Step
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import Lang, all_texts, say
 
+LONG = ("file", "files", "several", "listed", "suggested")
+"""Kinds of fields that take a line of their own."""
+
 
 class FormFields:
     """Made inside a ``gr.Blocks`` context; more can be put into its ``frame``."""
@@ -70,7 +73,7 @@ class FormFields:
     def _rows(self, fields: Sequence[Field]) -> dict[str, Any]:
         """Files take a line of their own; the short fields stand beside each other."""
         made: dict[str, Any] = {}
-        long = [field for field in fields if field.kind in ("file", "files", "suggested")]
+        long = [field for field in fields if field.kind in LONG]
         short = [field for field in fields if field not in long]
         for field in long:
             made[field.name] = self._component(field)
@@ -89,6 +92,11 @@ class FormFields:
                 return gr.Dropdown(
                     list(field.choices), value=field.default, elem_id=name, min_width=150
                 )
+            case "several" | "listed":
+                # Empty until an admin opens the tab: names would tell visitors what is compared.
+                return gr.Dropdown(
+                    [], value=None, multiselect=field.kind == "several", elem_id=name
+                )
             case "suggested":
                 return gr.Dropdown([], value=None, allow_custom_value=True, elem_id=name)
             case "whole" | "number":
@@ -106,8 +114,8 @@ class FormFields:
 class StepForm(FormFields):
     """The fields of a step with their own button; the page connects ``begin``."""
 
-    def __init__(self, step: Step, inputs: Inputs):
-        super().__init__(step, inputs)
+    def __init__(self, step: Step, inputs: Inputs, *, unfolded: bool = False):
+        super().__init__(step, inputs, unfolded=unfolded)
         self.step = step
         with self.frame:
             self.begin = gr.Button(variant="primary", elem_id=f"begin-{step.id}")

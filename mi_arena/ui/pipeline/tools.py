@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mi_arena.access.keyed import Keyed
 from mi_arena.jobs.data_steps import DATA_STEPS
+from mi_arena.jobs.evaluate_steps import evaluate_steps
 from mi_arena.jobs.finetune_form import MODULE, ON_HUB
 from mi_arena.jobs.inputs import Inputs
 from mi_arena.jobs.launching import Launcher
 from mi_arena.jobs.scripts import NEEDED_SECRETS
-from mi_arena.pairs import Pair
+from mi_arena.pairs import Pair, load_registry
 from mi_arena.serving import Serving
 from mi_arena.settings import ROOT
 from mi_arena.ui.pipeline.downloads import Downloads
@@ -29,18 +30,28 @@ class PipelineTools:
     inputs: Inputs
     downloads: Downloads
     serving: Serving
-    bases: Sequence[Pair]
-    """Pairs whose base can be tuned."""
+    pairs: Sequence[Pair]
+    """Of the registry."""
+    models: Path
+    """The registry's file."""
+    data: Path
+    """The folder of the app's records."""
     has_key: bool
     """Whether scripts find a key for the model that rates and rewrites."""
 
 
 def pipeline_tools(
-    runs: Path, keyed: Keyed, serving: Serving, registry: Iterable[Pair], has_key: bool
+    runs: Path, data: Path, models: Path, keyed: Keyed, serving: Serving, has_key: bool
 ) -> PipelineTools:
-    """``runs`` is the folder of all runs and uploads; it need not be there yet."""
+    """``runs`` is the folder of all runs and uploads, ``data`` that of the app's records; neither
+    need be there yet.
+
+    Raises ``RegistryError`` where ``models`` is no registry.
+    """
     inputs = Inputs(runs, BUILT_IN)
-    scripts = {step.module for step in DATA_STEPS} | {MODULE, ON_HUB}
+    steps = (*DATA_STEPS, *evaluate_steps(data))
+    scripts = {step.module for step in steps} | {MODULE, ON_HUB}
     launcher = Launcher(runs, scripts, ROOT, NEEDED_SECRETS)
-    bases = [pair for pair in registry if pair.server is None]
-    return PipelineTools(launcher, inputs, Downloads(inputs, keyed), serving, bases, has_key)
+    downloads = Downloads(inputs, keyed)
+    pairs = list(load_registry(models).values())
+    return PipelineTools(launcher, inputs, downloads, serving, pairs, models, data, has_key)

@@ -33,12 +33,13 @@ from mi_arena.pairs import Pair
 from mi_arena.settings import ROOT
 from mi_arena.ui.pipeline.admins import Admins, Updates
 from mi_arena.ui.pipeline.check_html import check_html
-from mi_arena.ui.pipeline.comparison_part import ComparisonPart
+from mi_arena.ui.pipeline.comparison_part import Compared, ComparisonPart
+from mi_arena.ui.pipeline.loss_plot import losses_of
 from mi_arena.ui.pipeline.place_fields import PlaceFields
 from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
 from mi_arena.ui.pipeline.step_form import FormFields
 from mi_arena.ui.pipeline.tools import PipelineTools
-from mi_arena.ui.pipeline.training_html import read_config, training_html
+from mi_arena.ui.pipeline.training_html import CONFIG, comparison_html, read_config, training_html
 from mi_arena.ui.pipeline.training_part import TrainingPart
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import Lang, say
@@ -46,6 +47,7 @@ from mi_arena.ui.transcript import note_html
 from mi_arena.ui.updates import merged
 
 SCRIPTS = frozenset({MODULE, ON_HUB})
+COMPARED = Compared("train", SCRIPTS, CONFIG, losses_of, comparison_html)
 DEFAULT_RECIPE = "demo"
 UNNAMED = "RUN"
 """Stands in the shown command for the folder that a start will make."""
@@ -55,7 +57,8 @@ class TrainPage:
     """Made inside a ``gr.Blocks`` context; for admins, and every handler asks."""
 
     def __init__(self, tools: PipelineTools, identities: Identities, browser: gr.BrowserState):
-        self._launcher, self._inputs, self._bases = tools.launcher, tools.inputs, tools.bases
+        self._launcher, self._inputs = tools.launcher, tools.inputs
+        self._bases = [pair for pair in tools.pairs if pair.server is None]
         self._recipes = recipes()
         self.heading = gr.Markdown()
         with gr.Row():
@@ -83,7 +86,7 @@ class TrainPage:
         self.run_note = gr.HTML(elem_id="train-run-note")
         admins, of_runs = (Admins(identities, note) for note in (self.note, self.run_note))
         self.part = TrainingPart(tools.launcher, tools.serving)
-        self.comparison = ComparisonPart(tools.launcher, SCRIPTS)
+        self.comparison = ComparisonPart(tools.launcher, COMPARED)
         self.runs = RunsPanel(
             "train",
             tools.launcher,
