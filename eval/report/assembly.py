@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eval.report.costs import Cost
+from eval.report.glance_part import glance_part
 from eval.report.judge_codings import Judged
 from eval.report.length_part import length_part
 from eval.report.metrics_part import metrics_part
@@ -65,6 +66,7 @@ def assemble(
         simulated_part(material.simulated, words),
         costs_part(material.costs, words),
     ]
+    parts.insert(0, glance_part({part.key: part.data for part in parts}, words))
     if examples and rows:
         parts.append(examples_part(rows, examples, seed, words))
     return parts, rows

@@ -21,6 +21,8 @@ table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabu
 th, td { border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: left;
   vertical-align: top; overflow-wrap: anywhere; min-width: 3.5em; }
 th { background: #f4f4f4; overflow-wrap: normal; }
+p, li, td { overflow-wrap: anywhere; }
+@media (max-width: 640px) { body { padding: 1rem; } th { overflow-wrap: anywhere; } }
 .notes { font-size: .8rem; color: #555; margin: .3rem 0; }
 .caution { border-left: 4px solid #b45309; background: #fff7ed; padding: .6rem .9rem; }
 img { max-width: 100%; height: auto; }

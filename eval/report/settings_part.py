@@ -131,6 +131,17 @@ def _facts(pair: Mapping[str, Any], words: Words) -> Table:
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return "–"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Plain words instead of JSON: ``rank 8, alpha 16.0``."""
+    match value:
+        case None:
+            return "–"
+        case Mapping():
+            return ", ".join(f"{key} {_inside(one)}" for key, one in value.items())
+        case list() | tuple():
+            return ", ".join(map(_inside, value))
+        case _:
+            return str(value)
+
+
+def _inside(value: object) -> str:
+    return f"({_cell(value)})" if isinstance(value, Mapping) else _cell(value)

@@ -77,6 +77,16 @@ def test_from_predictions(tmp_path: Path, predictions: Path, lang: str) -> None:
     found, out = report(tmp_path), tmp_path / "out"
     assert state(tmp_path)["state"] == "done"
     assert len(found["text_metrics"]["groups"]) == 3
+    glance = found["glance"]["lines"]
+    assert [one["systems"] for one in glance[::2]][:3] == [
+        "tuned − base", "tuned − base_prompted", "base_prompted − base",
+    ]  # fmt: skip
+    by_hand = next(
+        one for one in found["text_metrics"]["differences"]
+        if (one["arm"], one["against"], one["metric"]) == ("tuned", "base", "rougeL")
+        and one["profile"] == "standard"
+    )  # fmt: skip
+    assert (glance[0]["mean"], glance[0]["low"]) == (by_hand["mean"], by_hand["ci_low"])
     assert {one["arm"] for one in found["length_control"]["results"]} == {"tuned", "base_prompted"}
     for name in ("miti_judge", "miti_people", "preferences", "agreement", "simulated"):
         assert found[name]["value"] is None and found[name]["reason"]
@@ -189,6 +199,9 @@ def test_the_study_by_groups_of_raters(tmp_path: Path, closed: bool, why: str) -
         "plots/preferences_public_demo-1.png"
     ]
     assert "tables/preferences.csv" in files
+    of_public, of_experts = report(tmp_path)["glance"]["lines"]
+    assert (of_public["mean"], of_public["verdict"]) == (0.2, "below")
+    assert of_experts["mean"] is None and of_experts["verdict"] == "untold"
 
 
 def coding(name: str, system: str, match: str, **coder: Any) -> dict[str, Any]:

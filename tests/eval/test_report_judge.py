@@ -18,6 +18,7 @@ from mi_arena.jobs.script import BadInput
 from tests.eval.judge.stand_in_coder import SAID, good, is_about_globals, misbehaving
 from tests.eval.small_predictions import write_records
 from tests.llm.stand_in_llm import Behaviour, StandInLLM
+from tests.processes import kill_when, start
 
 SYSTEMS = ("base", "tuned")
 ROUNDS = 3
@@ -99,6 +100,8 @@ def test_every_reply_is_coded_and_the_codes_stand_beside_it(
     assert first["client"] == "第0人第0句。" and first["client_characters"] == 7
     status = json.loads((tmp_path / "out" / "status.json").read_text())
     assert status["step"] == status["total"] == len(replies(gold())) + 3
+    glance = {one["measure"]: one for one in report["glance"]["lines"]}
+    assert "MITI 技术性总分 (gpt-test, 未与人工比对)" in glance
     stages = {one["stage"]: one for one in report["costs"]["stages"]}
     assert stages["codes"]["seconds"] is not None and stages["judge gpt-test"]["tokens"] > 0
 
@@ -118,6 +121,22 @@ def test_stopped_at_its_limit_it_goes_on_and_pays_nothing_twice(
         assert set(server.charged.values()) == {1}
     report, _ = found(tmp_path)
     assert report["miti_judge"]["judges"][0]["groups"][0]["dialogues"] == 8
+
+
+def test_killed_it_goes_on_and_pays_nothing_twice(tmp_path: Path, given: list[str]) -> None:
+    codes = tmp_path / "out" / "judged" / "codes.jsonl"
+    with StandInLLM(good) as server:
+        command = [*given, "--base-url", server.url, "--concurrency", "1"]
+        kill_when(
+            start("eval.report", *command),
+            lambda: codes.exists() and codes.read_bytes().count(b"\n") >= 2,
+        )
+        assert not (tmp_path / "out" / "report.json").exists()
+        assert main(command) == 0
+        assert set(server.charged.values()) == {1}
+    assert len(codes.read_text(encoding="utf-8").splitlines()) == 8
+    report, rounds = found(tmp_path)
+    assert report["miti_judge"]["judges"][0]["groups"][0]["dialogues"] == 8 and len(rounds) == 12
 
 
 def test_a_server_that_misbehaves_leaves_dialogues_out_and_says_so(
