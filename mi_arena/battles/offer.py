@@ -83,6 +83,24 @@ class Offer:
         with self._changing:
             self._served = {k: v for k, v in self._served.items() if k != pair_id}
 
+    def bring_back(self, pair_id: str) -> None:
+        """Battles begin on a pair again that was left out, or that is there anyway."""
+        with self._changing:
+            pair = self._known[pair_id].pair
+            served = what_is_served(pair)
+            with self._store.transaction() as transaction:
+                self.epochs.current(transaction, pair_id, served)
+            self._served = {**self._served, pair_id: served}
+
+    def close_epoch(self, epoch: str) -> None:
+        """Close an epoch for good; a pair that is served is in a new one at once.
+
+        Battles under way in it end. Raises ``AlreadyStored`` for one that is closed.
+        """
+        self.epochs.close(epoch)
+        with self._changing, self._store.transaction() as transaction:
+            self.epochs_now(transaction)
+
     @contextmanager
     def steady(self) -> Iterator[None]:
         """Nothing is added or left out inside."""

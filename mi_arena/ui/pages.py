@@ -9,10 +9,10 @@ import gradio as gr
 
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
+from mi_arena.ui.admin_tabs import AdminTabs
 from mi_arena.ui.battle_page import BattlePage
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
-from mi_arena.ui.pipeline.admin_tabs import AdminTabs
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.results_page import ResultsPage
 from mi_arena.ui.session import STORAGE_KEY, Session
@@ -50,7 +50,7 @@ def build(
                 desk = DeskShell(
                     identities, workspace_rooms(workspace, identities.members), "workspace", "home"
                 )
-            admin_tabs = AdminTabs(tools, workspace, identities, browser)
+            admin_tabs = AdminTabs(arena, tools, workspace, identities, minimum_n, browser)
             with gr.Tab("结果", id="results") as results_tab:
                 results = ResultsPage(arena.store, arena.offer.known, minimum_n, browser)
             with gr.Tab("撤回", id="withdraw") as withdraw_tab:

@@ -15,7 +15,7 @@ LANGS: tuple[Lang, Lang] = ("zh", "en")
 
 FILES = (
     *("texts.yaml", "texts_workspace.yaml", "texts_pipeline.yaml", "texts_evaluate.yaml"),
-    "texts_review.yaml",
+    *("texts_review.yaml", "texts_study.yaml"),
 )
 
 

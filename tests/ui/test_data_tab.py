@@ -247,7 +247,7 @@ def test_raw_calls_without_an_admins_session_do_nothing(site: Site) -> None:
 
     config = httpx2.get(site.url + "config").json()
     names = {c["id"]: str(c["props"].get("elem_id") or "") for c in config["components"]}
-    wanted = ("data-note", "train-note", "train-run-note", "evaluate-note")
+    wanted = ("data-note", "train-note", "train-run-note", "evaluate-note", "study-note")
     notes = {i for i, name in names.items() if name in wanted}
     # What an admin's handler tells goes to a note of its tab; what paints all pages never writes
     # there, and says no more than labels.
@@ -260,6 +260,7 @@ def test_raw_calls_without_an_admins_session_do_nothing(site: Site) -> None:
     assert {f"begin-{step.id}" for step in evaluate_steps(Path("data"))} <= triggers
     looks = ("evaluate-stop", "evaluate-resume", "evaluate-compare", "rounds-score", "rounds-after")
     assert set(looks) <= triggers
+    assert {"study-refresh", "study-close", "study-leave-out", "study-bring-back"} <= triggers
     _, expert = invite(site, "expert")
     for session in ({}, {"member": "made-up"}, None, {"rater": expert.rater}):
         for handler in handlers:

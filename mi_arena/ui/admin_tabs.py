@@ -1,4 +1,4 @@
-"""The admins' tabs over the pipeline, side by side."""
+"""The admins' tabs, side by side: corpus, training, evaluation, study."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any, Protocol
 import gradio as gr
 
 from mi_arena.access.identity import Identities
+from mi_arena.battles.arena import Arena
 from mi_arena.ui.pipeline.admins import Updates
 from mi_arena.ui.pipeline.data_page import DataPage
 from mi_arena.ui.pipeline.evaluate_page import EvaluatePage
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.pipeline.train_page import TrainPage
 from mi_arena.ui.session import Session
+from mi_arena.ui.study.study_page import StudyPage
 from mi_arena.ui.texts import say
 from mi_arena.workspace.workspace import Workspace
 
@@ -34,9 +36,11 @@ class AdminTabs:
 
     def __init__(
         self,
+        arena: Arena,
         tools: PipelineTools,
         workspace: Workspace,
         identities: Identities,
+        minimum_n: int,
         browser: gr.BrowserState,
     ):
         self._identities = identities
@@ -46,11 +50,16 @@ class AdminTabs:
             train_page = TrainPage(tools, identities, browser)
         with gr.Tab("评估", id="evaluate", visible=False) as evaluate:
             evaluate_page = EvaluatePage(tools, identities, browser)
-        self.labels = {data: "tab_data", train: "tab_train", evaluate: "tab_evaluate"}
+        with gr.Tab("研究", id="study", visible=False) as study:
+            study_page = StudyPage(arena, workspace, identities, minimum_n, browser)
+        self.labels = {
+            data: "tab_data", train: "tab_train", evaluate: "tab_evaluate", study: "tab_study",
+        }  # fmt: skip
         self._pages: dict[gr.Tab, Page] = {
             data: data_page,
             train: train_page,
             evaluate: evaluate_page,
+            study: study_page,
         }
 
     def connect(self) -> None:

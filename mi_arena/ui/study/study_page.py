@@ -1,0 +1,183 @@
+"""The Study tab: epochs and pairs, how far raters are, what is excluded, kept and released."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from mi_arena.access.identity import Identities
+from mi_arena.battles.arena import Arena
+from mi_arena.records.results_query import EpochInfo, battle_counts, epochs, judgement_rows
+from mi_arena.records.store import AlreadyStored
+from mi_arena.study.results import Group, ResultsTable, results_table
+from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.runs_panel import told
+from mi_arena.ui.session import Session
+from mi_arena.ui.study.study_html import (
+    EpochStanding,
+    assignments_html,
+    epochs_html,
+    pairs_html,
+)
+from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.updates import merged
+from mi_arena.workspace.workspace import Workspace
+
+MOST_EPOCHS = 30
+
+
+class StudyPage:
+    """Made inside a ``gr.Blocks`` context; for admins, and every handler asks."""
+
+    def __init__(
+        self,
+        arena: Arena,
+        workspace: Workspace,
+        identities: Identities,
+        minimum_n: int,
+        browser: gr.BrowserState,
+    ):
+        self._arena, self._workspace, self._minimum = arena, workspace, minimum_n
+        with gr.Row():
+            self.heading = gr.Markdown()
+            self.refresh = gr.Button(elem_id="study-refresh", scale=0, min_width=110)
+        self.note = gr.HTML(elem_id="study-note")
+        admins = Admins(identities, self.note)
+        self.epochs_heading = gr.Markdown()
+        self.epochs = gr.HTML(elem_id="study-epochs")
+        with gr.Row():
+            self.epoch = gr.Dropdown([], elem_id="study-epoch", filterable=False)
+            self.sure = gr.Checkbox(value=False, elem_id="study-sure")
+            self.close = gr.Button(elem_id="study-close", scale=0, min_width=170)
+        self.pairs_heading = gr.Markdown()
+        self.pairs = gr.HTML(elem_id="study-pairs")
+        with gr.Row():
+            self.pair = gr.Dropdown([], elem_id="study-pair", filterable=False)
+            self.leave_out = gr.Button(elem_id="study-leave-out", scale=0, min_width=170)
+            self.bring_back = gr.Button(elem_id="study-bring-back", scale=0, min_width=170)
+        self.work_heading = gr.Markdown()
+        self.work = gr.HTML(elem_id="study-work")
+        self._connect(admins, browser)
+
+    def _connect(self, admins: Admins, browser: gr.BrowserState) -> None:
+        quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
+        shown = [*self.outputs(), self.note]
+        self.refresh.click(admins.only(self.on_open), [browser], shown, **quiet)
+        self.close.click(
+            admins.only(self.on_close), [browser, self.epoch, self.sure], shown, **quiet
+        )
+        for button, action in (
+            (self.leave_out, self.on_leave_out),
+            (self.bring_back, self.on_bring_back),
+        ):
+            button.click(admins.only(action), [browser, self.pair], shown, **quiet)
+        self.opened: dict[str, Any] = {
+            "fn": admins.only(self.on_open),
+            "inputs": [browser],
+            "outputs": shown,
+            **quiet,
+        }
+
+    def outputs(self) -> list[Any]:
+        return [
+            self.heading, self.refresh, self.epochs_heading, self.epochs, self.epoch, self.sure,
+            self.close, self.pairs_heading, self.pairs, self.pair, self.leave_out, self.bring_back,
+            self.work_heading, self.work,
+        ]  # fmt: skip
+
+    def words(self, session: Session) -> Updates:
+        lang = session.lang
+        return {
+            self.heading: f"## {say(lang, 'study_title')}\n{say(lang, 'study_lead')}",
+            self.refresh: gr.update(value=say(lang, "refresh")),
+            self.epochs_heading: _section(lang, "epochs", minimum=self._minimum),
+            self.epoch: gr.update(label=say(lang, "study_epoch")),
+            self.sure: gr.update(label=say(lang, "study_sure")),
+            self.close: gr.update(value=say(lang, "study_close")),
+            self.pairs_heading: _section(lang, "pairs"),
+            self.pair: gr.update(label=say(lang, "study_pair")),
+            self.leave_out: gr.update(value=say(lang, "study_leave_out")),
+            self.bring_back: gr.update(value=say(lang, "study_bring_back")),
+            self.work_heading: _section(lang, "work"),
+        }
+
+    # ---- actions of an admin
+
+    def on_open(self, session: Session) -> Updates:
+        return merged(self.words(session), self._shown(session), {self.note: ""})
+
+    def on_close(self, session: Session, epoch: object, sure: object) -> Updates:
+        if not epoch:
+            return {self.note: told(session, "study_choose_epoch", "bad")}
+        if sure is not True:
+            return {self.note: told(session, "study_not_sure", "bad")}
+        if str(epoch) not in {one.id for one in epochs(self._arena.store)}:
+            return {self.note: told(session, "study_choose_epoch", "bad")}
+        try:
+            self._arena.offer.close_epoch(str(epoch))
+        except AlreadyStored:
+            return {self.note: told(session, "study_closed_before", "bad")}
+        return self._done(session, "study_was_closed", name=str(epoch))
+
+    def on_leave_out(self, session: Session, pair: object) -> Updates:
+        offer = self._arena.offer
+        if str(pair) not in {one.id for one in offer.pairs()}:
+            return {self.note: told(session, "study_choose_pair", "bad")}
+        offer.leave_out(str(pair))
+        return self._done(session, "study_left_out", name=str(pair))
+
+    def on_bring_back(self, session: Session, pair: object) -> Updates:
+        offer = self._arena.offer
+        if str(pair) not in offer.known():
+            return {self.note: told(session, "study_choose_pair", "bad")}
+        offer.bring_back(str(pair))
+        return self._done(session, "study_brought_back", name=str(pair))
+
+    # ---- inside
+
+    def _done(self, session: Session, key: str, **values: object) -> Updates:
+        return {
+            **self._shown(session),
+            self.sure: gr.update(value=False),
+            self.note: told(session, key, "good", **values),
+        }
+
+    def _shown(self, session: Session) -> Updates:
+        lang, offer = session.lang, self._arena.offer
+        known = epochs(self._arena.store)
+        still_open = [one.id for one in known if one.closed_at is None]
+        pairs = offer.known()
+        return {
+            self.epochs: epochs_html(
+                [self._standing(one) for one in known[-MOST_EPOCHS:]], self._minimum, lang
+            ),
+            self.epoch: gr.update(
+                choices=still_open, value=still_open[0] if len(still_open) == 1 else None
+            ),
+            self.pairs: pairs_html([(pair, self._state(pair.id)) for pair in pairs.values()], lang),
+            self.pair: gr.update(
+                choices=list(pairs), value=next(iter(pairs)) if len(pairs) == 1 else None
+            ),
+            self.work: assignments_html(self._workspace.assignments.standings(), lang),
+        }
+
+    def _standing(self, epoch: EpochInfo) -> EpochStanding:
+        store = self._arena.store
+        rows, counts = judgement_rows(store, epoch.id), battle_counts(store, epoch.id)
+
+        def of(group: Group) -> ResultsTable:
+            return results_table(rows, counts, epoch=epoch.id, role=group, minimum=self._minimum)
+
+        return EpochStanding(epoch, of("public"), of("expert"))
+
+    def _state(self, pair: str) -> str:
+        offer = self._arena.offer
+        if pair not in {one.id for one in offer.pairs()}:
+            return "out"
+        return "away" if offer.is_away(pair) else "served"
+
+
+def _section(lang: Lang, name: str, **values: object) -> str:
+    lead = say(lang, f"study_{name}_lead", **values)
+    return f"### {say(lang, f'study_{name}_title')}\n{lead}"

@@ -1,0 +1,97 @@
+"""The Study tab in a browser: epochs, pairs that are served, how far raters are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from mi_arena.records.results_query import epochs
+from tests.ui.conftest import (
+    DESKTOP,
+    PHONE,
+    Site,
+    agree,
+    choose,
+    invite,
+    open_page,
+    sign_in,
+)
+from tests.workspace.conftest import code_dialogue, import_alone, train
+
+pytestmark = pytest.mark.browser
+
+
+def open_study(chrome: Browser, site: Site, size: dict[str, int] = DESKTOP) -> Page:
+    code, _ = invite(site, "admin")
+    page = open_page(chrome, site.url, size=size)
+    sign_in(page, code)
+    page.get_by_role("tab", name=re.compile("^(研究|Study)$")).click()
+    expect(page.locator("#study-epochs table")).to_be_visible()
+    return page
+
+
+def send(page: Page, text: str) -> None:
+    page.fill("#text textarea", text)
+    page.click("#send")
+
+
+def test_an_epoch_is_closed_for_good_and_battles_in_it_end(site: Site, chrome: Browser) -> None:
+    visitor = open_page(chrome, site.url)
+    agree(visitor)
+    choose(visitor, "topic", "smoking")
+    send(visitor, "我想戒烟，可是压力大。")
+    expect(visitor.locator(".round")).to_have_count(1)
+    expect(visitor.locator('.side[aria-busy="true"]')).to_have_count(0)
+
+    page = open_study(chrome, site)
+    (before,) = epochs(site.arena.store)
+    page.click("#study-close")
+    expect(page.locator("#study-note")).to_contain_text("请先勾选")
+    page.locator("#study-sure input").check()
+    page.click("#study-close")
+    expect(page.locator("#study-note")).to_contain_text(f"已结束：{before.id}")
+    expect(page.locator("#study-sure input")).not_to_be_checked()
+    closed, now = epochs(site.arena.store)
+    assert closed.closed_at is not None and now.closed_at is None and now.pair == before.pair
+    row = page.locator("#study-epochs tr", has_text=before.id)
+    expect(row).to_contain_text("已结束")
+
+    send(visitor, "半夜老醒。")
+    expect(visitor.locator("#problem")).not_to_be_empty()
+    expect(visitor.locator(".round")).to_have_count(1)
+    visitor.context.close()
+    page.context.close()
+
+
+def test_a_pair_is_left_out_and_brought_back(site_of_two: Site, chrome: Browser) -> None:
+    page = open_study(chrome, site_of_two, PHONE)
+    served = [pair.id for pair in site_of_two.arena.offer.pairs()]
+    page.click("#study-leave-out")
+    expect(page.locator("#study-note")).to_contain_text("请先选一对")
+    page.locator("#study-pair input").click()
+    page.get_by_role("option", name=served[0], exact=True).click()
+    page.click("#study-leave-out")
+    expect(page.locator("#study-note")).to_contain_text(f"不再用 {served[0]}")
+    assert [pair.id for pair in site_of_two.arena.offer.pairs()] == served[1:]
+    expect(page.locator("#study-pairs")).to_contain_text("暂不提供")
+    page.locator("#study-pair input").click()
+    page.get_by_role("option", name=served[0], exact=True).click()
+    page.click("#study-bring-back")
+    expect(page.locator("#study-note")).to_contain_text(f"又可以用 {served[0]}")
+    assert {pair.id for pair in site_of_two.arena.offer.pairs()} == set(served)
+    assert len(epochs(site_of_two.arena.store)) == 2  # the same things served: no new epoch
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
+    page.context.close()
+
+
+def test_how_far_raters_are(site: Site, chrome: Browser) -> None:
+    _, who = invite(site)
+    train(site.arena.store, who)
+    first, _ = import_alone(site.workspace, "one", "two")
+    code_dialogue(site.workspace, who, first, {(0, 0): "SR"})
+    site.workspace.assignments.draw("coding", 1, 0.0)
+    page = open_study(chrome, site)
+    expect(page.locator("#study-work")).to_contain_text("共完成 1 / ")
+    page.context.close()
