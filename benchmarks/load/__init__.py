@@ -1,0 +1,1 @@
+"""Fifty raters at once against a running app that is killed, whose disk fills, whose Hub fails."""

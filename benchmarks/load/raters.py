@@ -1,0 +1,138 @@
+"""Raters who talk and judge without end, put up with every fault, and write down what they saw."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from benchmarks.load.page_client import NoAnswer, Page, Tab
+
+TOPICS = ("smoking", "alcohol", "diet", "exercise", "sleep")
+SAID = (
+    "我想改一改，可是一忙起来就忘了。",
+    "家里人催我，我自己还没想好。",
+    "上周试过两天，后来又回去了。",
+    "说真的，我也担心身体。",
+    "要是能从一件小事开始就好了。",
+)
+ROUNDS = 2
+AWAY_SECONDS = 0.5
+PATIENCE = 600
+"""Attempts at one step before a rater gives it up; a restart takes a few dozen."""
+
+
+@dataclass
+class Seen:
+    """What raters were told, all of them together."""
+
+    receipts: list[str] = field(default_factory=list)
+    """Of judgements that a page said are stored."""
+    told: Counter[str] = field(default_factory=Counter)
+    """Faults that a page told its rater, by place."""
+    silent: int = 0
+    """Answers that brought neither what was asked for nor a word why not: there must be none."""
+    away: int = 0
+    """Calls without an answer: the server was down, or went down."""
+    rounds: int = 0
+    given_up: int = 0
+
+
+async def rate(
+    client: httpx2.AsyncClient, page: Page, number: int, until: float, seen: Seen
+) -> Tab:
+    """One rater, until the clock says so; returns the tab as it stands in the end."""
+    chance = random.Random(number)
+    tab = Tab(client, page)
+    while time.monotonic() < until:
+        try:
+            await _battle(tab, page, chance, seen)
+        except _GivenUp:
+            seen.given_up += 1
+    return tab
+
+
+class _GivenUp(Exception):
+    pass
+
+
+async def _battle(tab: Tab, page: Page, chance: random.Random, seen: Seen) -> None:
+    await _again(seen, lambda: tab.call(page.handler(None, "load")))
+    await _again(seen, lambda: tab.call(page.handler("agree", "click")))
+    topic = chance.choice(TOPICS)
+    for number in range(ROUNDS):
+        text = f"{chance.choice(SAID)}{chance.choice(SAID)}"
+        await _say(tab, page, topic, text, number, seen)
+        seen.rounds += 1
+    receipt = await _judge(tab, page, chance.choice(("A", "B", "tie", "both_unacceptable")), seen)
+    seen.receipts.append(receipt)
+    await _again(seen, lambda: tab.call(page.handler("again", "click")))
+
+
+async def _say(tab: Tab, page: Page, topic: str, text: str, number: int, seen: Seen) -> None:
+    """Until the page shows one round more, both of its replies whole."""
+    send = page.handler("send", "click")
+    for _ in range(PATIENCE):
+        shown = await _again(seen, lambda: tab.call(page.handler(None, "load")))
+        if _whole_rounds(shown) > number:
+            return
+        if _is_shown(shown, "retry"):
+            told = await _again(seen, lambda: tab.call(page.handler("retry", "click")))
+        elif _answering(shown):
+            told = {}
+        else:
+            told = await _again(seen, lambda: tab.call(send, topic=topic, text=text))
+        if problem := told.get("problem"):
+            seen.told["saying"] += 1
+            assert problem
+            await asyncio.sleep(AWAY_SECONDS)
+            continue
+        await _again(seen, lambda: tab.call(page.after(send)))
+    raise _GivenUp
+
+
+async def _judge(tab: Tab, page: Page, overall: str, seen: Seen) -> str:
+    """Until the page says that it is stored; its receipt."""
+    for _ in range(PATIENCE):
+        told = await _again(
+            seen, lambda: tab.call(page.handler("submit", "click"), overall=overall)
+        )
+        if receipt := told.get("receipt"):
+            return str(receipt)
+        if told.get("judge-problem"):
+            seen.told["judging"] += 1
+        else:
+            seen.silent += 1
+        await asyncio.sleep(AWAY_SECONDS)
+        shown = await _again(seen, lambda: tab.call(page.handler(None, "load")))
+        if receipt := shown.get("receipt"):
+            return str(receipt)  # its answer was lost, and the page says so now
+    raise _GivenUp
+
+
+async def _again(seen: Seen, call: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    for _ in range(PATIENCE):
+        try:
+            return await call()
+        except NoAnswer:
+            seen.away += 1
+            await asyncio.sleep(AWAY_SECONDS)
+    raise _GivenUp
+
+
+def _whole_rounds(shown: dict[str, Any]) -> int:
+    return str(shown.get("finished") or "").count('class="round"')
+
+
+def _answering(shown: dict[str, Any]) -> bool:
+    return 'aria-busy="true"' in str(shown.get("live") or "")
+
+
+def _is_shown(shown: dict[str, Any], name: str) -> bool:
+    return bool(shown.get(f"{name}:visible"))
