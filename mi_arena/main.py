@@ -22,6 +22,8 @@ from mi_arena.jobs.giving_way import GivingWay
 from mi_arena.jobs.script import BadInput
 from mi_arena.jobs.turns import Line
 from mi_arena.pairs import RegistryError, choose, load_registry
+from mi_arena.publishing.opening import open_publisher
+from mi_arena.publishing.publisher import Publisher
 from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
 from mi_arena.serving import SERVED_NAME, Serving, choose_kept, other_prompt
@@ -29,6 +31,12 @@ from mi_arena.settings import Settings, SettingsError, study_secret
 from mi_arena.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+RESTORE_SECONDS = 60.0
+"""How long the pages stay shut for the records to be restored; later they open without taking
+anything."""
+FLUSH_SECONDS = 15.0
+"""How long the end waits for what is not published yet; whoever runs us may kill us after 30."""
 
 
 def serve(settings: Settings, on_space: bool) -> int:
@@ -80,6 +88,7 @@ def serve(settings: Settings, on_space: bool) -> int:
     tools.downloads.install(server)
     print(f"MI Arena: {address}", flush=True)
     stopping.wait()
+    house.hurry()
     app.close(verbose=False)
     house.close()
     return 0
@@ -94,9 +103,17 @@ class House:
     workspace: Workspace
     serving: Serving
     giving_way: GivingWay | None
+    publisher: Publisher | None
+
+    def hurry(self) -> None:
+        """What must be away before the process is killed goes first."""
+        if self.publisher:
+            self.publisher.hurry()
 
     def close(self) -> None:
         self.arena.close()
+        if self.publisher and not self.publisher.close(FLUSH_SECONDS):
+            log.error("not everything stored is published; the next start goes on with it")
         if self.giving_way:  # after the turns that it might wait for
             self.giving_way.close()
         self.workspace.close()
@@ -109,6 +126,7 @@ def open_house(settings: Settings) -> House:
     wanted += choose_kept(kept, {pair.id for pair in wanted}, problems.append)
     secret = study_secret(settings)
     store = EventStore(Path(settings.data) / DATABASE_NAME)
+    publisher = open_publisher(settings, store)
     admin_code = settings.admin_code.get_secret_value() if settings.admin_code else None
     identities = Identities(secret, Members(store, keyed_by(secret), admin_code))
     pairs = [at_commits(pair) for pair in wanted]
@@ -122,6 +140,8 @@ def open_house(settings: Settings) -> House:
     problems += [warning for pair in pairs if (warning := other_prompt(pair))]
     for line in problems:
         print(line, file=sys.stderr, flush=True)
+    if publisher and not publisher.wait_for_restore(RESTORE_SECONDS):
+        log.error("the records are not restored; nothing is taken until they are")
     rules = Rules(
         rounds_to_judge=settings.rounds_to_judge,
         message_limit=settings.message_limit,
@@ -131,9 +151,12 @@ def open_house(settings: Settings) -> House:
     usable = {pair.id: pair for pair in pairs if pair.id in engines}
     workspace = Workspace(store, Drafts(Path(settings.data) / DRAFTS_NAME), identities)
     arena = Arena(store, identities, secret, usable, engines, rules)
+    if publisher:
+        publisher.then(arena.offer.open_epochs)
     models = room.residency
     giving_way = GivingWay(settings.runs, models.pause, models.resume) if pausing else None
-    return House(arena, identities, workspace, Serving(arena.offer, room, kept), giving_way)
+    serving = Serving(arena.offer, room, kept)
+    return House(arena, identities, workspace, serving, giving_way, publisher)
 
 
 def pauses_for_training(settings: Settings) -> bool:

@@ -48,6 +48,16 @@ class Settings(BaseSettings):
     admin_code: SecretStr | None = Field(
         None, description="sign-in code of a built-in admin; unset leaves only invited ones"
     )
+    dataset: str | None = Field(
+        None,
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        description="private dataset on the Hub, owner/name, that every event goes to and a lost "
+        "disk is restored from; needs HF_TOKEN and MI_ARENA_SECRET; unset publishes nothing",
+    )
+    publish_events: int = Field(50, ge=1, description="events that wait before they are published")
+    publish_seconds: float = Field(
+        120, gt=0, description="seconds that an event waits at most before it is published"
+    )
     minimum_n: int = Field(20, ge=1, description="judgements below which no result is shown")
     rounds_to_judge: int = Field(2, ge=1, le=20, description="rounds before the judgement opens")
     message_limit: int = Field(800, ge=50, le=8000, description="characters in a client turn")
@@ -103,10 +113,15 @@ def study_secret(settings: Settings) -> bytes:
     """The key behind pseudonyms and allocation.
 
     Without ``MI_ARENA_SECRET`` one is made once and kept beside the records, readable by the owner
-    only, so that a restart knows its raters and epochs again.
+    only, so that a restart knows its raters and epochs again. Raises ``SettingsError``.
     """
     if settings.secret is not None:
         return settings.secret.get_secret_value().encode()
+    if settings.dataset is not None:
+        raise SettingsError(
+            f"{PREFIX}SECRET: must be set with {PREFIX}DATASET: one made on a disk that is lost "
+            "would leave the restored records with pseudonyms that fit nobody"
+        )
     path = settings.data / "secret"
     try:
         settings.data.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from mi_arena.battles.form import (
 )
 from mi_arena.battles.live import LiveTurn, flag, store_replies, watch
 from mi_arena.battles.offer import Offer
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Code, Refused, not_saved
 from mi_arena.battles.state import BattleState, Round, replay
 from mi_arena.battles.tokens import Tokens
 from mi_arena.battles.view import BattleView, view_of
@@ -115,7 +115,7 @@ class Arena:
         self._not_too_fast(self._codes, who)
         token = self._identities.sign_in(code)
         if token is None:
-            raise Refused("bad_receipt")
+            raise self._unknown("bad_receipt")
         return token
 
     # ---- a battle
@@ -344,7 +344,7 @@ class Arena:
         wanted = self._tokens.receipt_hash(receipt)
         judged = find_receipt(self.store, wanted)
         if judged is None:
-            raise Refused("bad_receipt")
+            raise self._unknown("bad_receipt")
         assert isinstance(judged.payload, Judgement)
         try:
             self._append(
@@ -431,12 +431,16 @@ class Arena:
         live = self._current(battle)
         state = replay(self.store.events(battle=battle))
         if state is None:
-            raise Refused("no_battle")
+            raise self._unknown("no_battle")
         if state.rater != who.rater:
             raise Refused("not_yours")
         if state.pending is None and live is not None and not live.unsaved:
             live = None
         return state, live
+
+    def _unknown(self, code: Code) -> Refused:
+        """For what the store does not have, unless it may be among what it has lost."""
+        return Refused(code if self.store.taking else "not_restored")
 
     @staticmethod
     def _over(transaction: Transaction, state: BattleState) -> bool:
@@ -465,4 +469,4 @@ class Arena:
 
     def _not_saved(self, error: NotStored) -> Refused:
         log.error("nothing was saved: %s", error)
-        return Refused("not_saved")
+        return not_saved(error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from mi_arena.battles.epochs import Epoch, Epochs
 from mi_arena.battles.served import what_is_served
 from mi_arena.engine.protocol import Engine
 from mi_arena.pairs import Pair
-from mi_arena.records.store import EventStore, Transaction
+from mi_arena.records.store import EventStore, NotTaken, Transaction
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,12 @@ class Offer:
         """Of pairs that came anew under the same id: what they had begun, they end."""
         self._draw = random.SystemRandom()
         self._changing = threading.Lock()
-        # Now rather than at the first battle: an epoch that appears would tell that battle's pair.
-        with store.transaction() as transaction:
+        with suppress(NotTaken):  # whoever restores the records opens them then
+            self.open_epochs()
+
+    def open_epochs(self) -> None:
+        """Open those that are missing before any battle: one that appears would tell its pair."""
+        with self._store.transaction() as transaction:
             self.epochs_now(transaction)
 
     def pairs(self) -> list[Pair]:

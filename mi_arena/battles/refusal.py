@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mi_arena.records.store import NotStored, NotTaken
+
 Code = Literal[
     "no_consent",
     "no_battle",
@@ -20,6 +22,7 @@ Code = Literal[
     "too_few_rounds",
     "bad_answers",
     "not_saved",
+    "not_restored",
     "bad_receipt",
     "already_withdrawn",
     "bad_topic",
@@ -70,3 +73,8 @@ class Refused(Exception):
         super().__init__(code)
         self.code: Code = code
         self.values = values
+
+
+def not_saved(error: NotStored) -> Refused:
+    """What a page says when the store has not taken something."""
+    return Refused("not_restored" if isinstance(error, NotTaken) else "not_saved")

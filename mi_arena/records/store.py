@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -60,6 +61,10 @@ class NotStored(StoreError):
 
 class AlreadyStored(NotStored):
     """A constraint of the store refused a second one of what may be there once."""
+
+
+class NotTaken(NotStored):
+    """The store takes nothing until what was lost is back in it."""
 
 
 class Where(TypedDict, total=False):
@@ -163,19 +168,8 @@ class Transaction:
 
     def append(self, new: Event) -> Event:
         """Add one event; durable only once the transaction has ended without an error."""
-        row = {
-            "event_id": new.event_id,
-            "kind": new.kind,
-            # Always of the same width, so that the text sorts like the time.
-            "created_at": new.created_at.isoformat(timespec="microseconds"),
-            "epoch": new.epoch,
-            "rater": new.rater,
-            "role": new.role,
-            "payload": new.payload.model_dump_json(),
-            **{name: getattr(new.payload, name, None) for name in _LIFTED},
-        }
         with _failing_as_not_stored(new.kind):
-            self._connection.execute(events_table.insert(), row)
+            self._connection.execute(events_table.insert(), _row(new))
         return new
 
     def append_all(self, new: Iterable[Event]) -> list[Event]:
@@ -212,6 +206,8 @@ class EventStore:
         self, path: str | Path, busy_timeout: float = BUSY_SECONDS, *, read_only: bool = False
     ):
         self.path = Path(path)
+        self.taking = True
+        """While it is not set, nothing is stored but what ``put_back`` brings."""
         self._busy_timeout = busy_timeout
         # SQLite lets waiting writers race; within this process they stand in line instead.
         self._writing = threading.Lock()
@@ -268,11 +264,32 @@ class EventStore:
         What was appended is durable once the ``with`` block has been left, not before. A thread
         that opens a second one inside the first waits for itself and gets ``NotStored``.
         """
+        if not self.taking:
+            raise NotTaken("not stored: the records have not been restored")
+        with self._alone() as connection:
+            yield Transaction(connection)
+
+    def put_back(self, lost: Iterable[Event]) -> int:
+        """Append those of these events that are not here, each with its own id and time, all or
+        none; returns how many. One that a constraint refuses, beside another event with what may
+        be there once, is left out.
+
+        ``lost`` is read while other writers wait.
+        """
+        insert, added = events_table.insert().prefix_with("OR IGNORE"), 0
+        with self._alone() as connection:
+            events = iter(lost)
+            while rows := [_row(event) for event in islice(events, _PAGE)]:
+                added += connection.execute(insert, rows).rowcount
+        return added
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
         if not self._writing.acquire(timeout=self._busy_timeout):
             raise NotStored(f"not stored: the record store was busy ({self._waited()})")
         try:
             with _failing_as_not_stored("events"), self._writer.begin() as connection:
-                yield Transaction(connection)
+                yield connection
         finally:
             self._writing.release()
 
@@ -314,6 +331,13 @@ class EventStore:
         """The events that fit, in the order in which they were appended."""
         for _, stored in self.numbered(kind, after_seq=after_seq, **where):
             yield stored
+
+    def ids(self, after_seq: int = 0) -> list[tuple[int, str]]:
+        """Number and id of every event after this number, in order; no payload is opened."""
+        wanted = select(_columns.seq, _columns.event_id).where(_columns.seq > after_seq)
+        with self.reading() as connection:
+            rows = connection.execute(wanted.order_by(_columns.seq)).all()
+        return [(row.seq, row.event_id) for row in rows]
 
     def count(self, kind: Kinds | None = None, **where: Unpack[Where]) -> int:
         """How many events fit."""
@@ -381,6 +405,20 @@ def _bring_to_schema_2(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE events ADD COLUMN {name} {type_.__name__.upper()}")
     for index in events_table.indexes:
         index.create(connection, checkfirst=True)
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "kind": event.kind,
+        # Always of the same width, so that the text sorts like the time.
+        "created_at": event.created_at.isoformat(timespec="microseconds"),
+        "epoch": event.epoch,
+        "rater": event.rater,
+        "role": event.role,
+        "payload": event.payload.model_dump_json(),
+        **{name: getattr(event.payload, name, None) for name in _LIFTED},
+    }
 
 
 def _chosen(statement: Select[Any], kind: Kinds | None, where: Where) -> Select[Any]:

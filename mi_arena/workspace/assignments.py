@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from mi_arena.access.identity import Identities, Identity
 from mi_arena.access.keyed import Keyed
 from mi_arena.access.members import Member
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Refused, not_saved
 from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore, NotStored, Transaction
 from mi_arena.records.workspace_events import RaterLeft, WorkAssigned, WorkReleased
@@ -156,8 +156,8 @@ class Assignments:
         try:
             with self._store.transaction() as transaction:
                 yield transaction
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
 
     def _draw(self, transaction: Transaction, task: Task, each: int, doubled: float) -> Drawn:
         books = self._ledger.now()

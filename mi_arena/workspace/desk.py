@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Refused, not_saved
 from mi_arena.dialogue import Message, turns
 from mi_arena.miti.check import violations
 from mi_arena.miti.coding import Coding
@@ -153,8 +153,8 @@ class Desks:
             self._store.append(Event.of(told, role=job.role, rater=job.rater, epoch=job.epoch))
         except AlreadyStored:
             raise Refused("overtaken") from None
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return self.open(job)
 
     def _opened(self, job: Job) -> Sheet:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from mi_arena.access.identity import Identity
 from mi_arena.access.keyed import Keyed
 from mi_arena.battles.form import FORM_VERSION, REASON_LIMIT, Answers
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Refused, not_saved
 from mi_arena.dialogue import Message
 from mi_arena.records.battle_events import Side
 from mi_arena.records.drafts import Draft, Drafts, Overtaken
@@ -103,8 +103,8 @@ class Matches:
             )
         except Overtaken:
             raise Refused("overtaken") from None
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return stands + 1
 
     def judge(self, who: Identity, assignment: str, answers: Answers) -> None:
@@ -133,8 +133,8 @@ class Matches:
             self._store.append(Event.of(judged, role=who.role, rater=who.rater, epoch=epoch))
         except AlreadyStored:
             raise Refused("judged_already") from None
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         # The verdict is stored: a draft that stays behind is never shown again.
         with suppress(NotStored):
             self._drafts.drop(who.rater, assignment)

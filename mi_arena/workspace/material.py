@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mi_arena.access.keyed import Keyed
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Refused, not_saved
 from mi_arena.battles.state import SIDES, BattleState, replay
 from mi_arena.dialogue import Dialogue, Message
 from mi_arena.engine.protocol import Arm
@@ -141,8 +141,8 @@ class MaterialStore:
                 # Another admin may have drawn some of them meanwhile.
                 still = [b for b in new if not transaction.count("battle_drawn", battle=b)]
                 transaction.append_all(new[battle] for battle in still)
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return len(still)
 
     def import_dialogues(self, text: str, name: str) -> Imported:
@@ -176,8 +176,8 @@ class MaterialStore:
                 fresh = [placed for key, placed in new.items() if key not in books.dialogues]
                 _check_matches(fresh, books)
                 transaction.append_all(Event.of(one, role="admin") for _, one in fresh)
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return Imported(new=len(fresh), known=read - len(fresh) - in_danger, in_danger=in_danger)
 
     def imports(self) -> list[ImportStanding]:
@@ -214,8 +214,8 @@ class MaterialStore:
                 )
                 told = ImportTakenBack(batch=batch, dialogues=list(taken.dialogues))
                 transaction.append(Event.of(told, role="admin"))
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return taken
 
     def _imported(

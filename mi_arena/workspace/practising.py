@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mi_arena.access.identity import Identity
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Refused, not_saved
 from mi_arena.miti.editing import Sheet
 from mi_arena.miti.practice import Bar, Score, score
 from mi_arena.miti.vignettes import Vignette, vignettes
@@ -135,8 +135,8 @@ class Practice:
     def _append(self, event: Event) -> None:
         try:
             self._store.append(event)
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
 
 
 def _numbered(number: int) -> Vignette:

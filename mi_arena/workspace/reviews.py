@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from mi_arena.access.identity import Identity
 from mi_arena.access.keyed import Keyed
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Refused, not_saved
 from mi_arena.dialogue import Message
 from mi_arena.records.drafts import Draft, Drafts, Overtaken
 from mi_arena.records.events import Event
@@ -168,8 +168,8 @@ class Reviews:
             self._drafts.put(who.rater, _key(item), new, replaces=draft.version if draft else None)
         except Overtaken:
             raise Refused("overtaken") from None
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return new.version
 
     def give(
@@ -196,8 +196,8 @@ class Reviews:
                     if (wait := self._answers.allow(who.rater)) > 0:
                         raise Refused("too_fast", seconds=round(wait + 0.5))
                     transaction.append(Event.of(given, role=who.role, rater=who.rater))
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         # The answer is stored: a draft that stays behind would say the same.
         with suppress(NotStored):
             self._drafts.drop(who.rater, _key(item))
@@ -235,8 +235,8 @@ class Reviews:
                 if any(not one.set.closed for one in self.of_run(run)):
                     raise Refused("review_open_already")
                 transaction.append(Event.of(told, role="admin"))
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return set_
 
     def close(self, run: str) -> None:
@@ -249,8 +249,8 @@ class Reviews:
                 transaction.append_all(
                     Event.of(ReviewSetClosed(set=one), role="admin") for one in open_
                 )
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
 
     # ---- inside
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from mi_arena.battles.refusal import Code, Refused
+from mi_arena.battles.refusal import Code, Refused, not_saved
 from mi_arena.miti.editing import BadChange, Edit, Misfit, Sheet, Undo, apply
 from mi_arena.records.drafts import Draft, Drafts, Overtaken
 from mi_arena.records.store import NotStored
@@ -43,8 +43,8 @@ class Sheets:
                 self._drafts.put(owner, key, kept, replaces=replaces)
             except Overtaken:
                 continue  # another tab was faster: what it left is marked now
-            except NotStored:
-                raise Refused("not_saved") from None
+            except NotStored as error:
+                raise not_saved(error) from None
             return marked
 
     def change(
@@ -81,8 +81,8 @@ class Sheets:
             )
         except Overtaken:
             raise Refused("overtaken") from None
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return before, after
 
     def begun(self, owner: str) -> set[str]:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Refused, not_saved
 from mi_arena.dialogue import spoken_sha256, turns
 from mi_arena.miti.coding import Coding, Utterance, Volley
 from mi_arena.miti.fitting import DoesNotFit, fitted
@@ -100,8 +100,8 @@ class Suggestions:
                 if allowed != (batch in books.suggestions_allowed):
                     told = SuggestionsAllowed(batch=batch, allowed=allowed)
                     transaction.append(Event.of(told, role="admin"))
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
 
     def attach(self, codings: Iterable[Judged]) -> Attached:
         """Keep codings as suggestions, wherever they may be shown. Raises ``Refused``."""
@@ -111,8 +111,8 @@ class Suggestions:
                 # An admin may have forbidden them between look and append.
                 attached = _sorted_out(self._ledger.now(), codings)
                 transaction.append_all(attached.events)
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return attached
 
 

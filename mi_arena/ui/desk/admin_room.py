@@ -8,7 +8,7 @@ from typing import Any
 
 from mi_arena.access.guard import require
 from mi_arena.access.members import AccessError, Members
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Refused, not_saved
 from mi_arena.records.store import NotStored
 from mi_arena.ui.desk.admin_view import NUMBERS, page
 from mi_arena.ui.desk.answer import Answer, Call
@@ -59,8 +59,8 @@ class AdminRoom:
         except AccessError as error:
             why = say(call.lang, f"access_{error.code}", **error.values)
             return Answer(note=note_html(why, "bad"))
-        except NotStored:
-            raise Refused("not_saved") from None
+        except NotStored as error:
+            raise not_saved(error) from None
         return Answer(html=page(self.workspace, call.lang), note=told)
 
     # ---- people

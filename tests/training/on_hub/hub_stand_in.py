@@ -39,6 +39,8 @@ class Fault:
     times: int = 1
     stall: bool = False
     """Says nothing until the test is over."""
+    seconds: float = 0.0
+    """How late the answer comes; without a fault otherwise when ``status`` is 200."""
 
 
 @dataclass
@@ -108,13 +110,15 @@ class Handler(BaseHTTPRequestHandler):
         with hub.changed:
             hub.calls.append(f"{self.command} {self.path}")
             fault = hub.fault_for(self.command, self.path)
-            if fault is None or fault.done_first:
+            if fault is None or fault.done_first or fault.status == 200:
                 answer = hub.answer(self.command, self.path, body, self.headers)
             hub.changed.notify_all()
         if fault is None:
             return self.send(*answer)
-        if fault.stall:
-            hub.closing.wait(60)
+        if fault.stall or fault.seconds:
+            hub.closing.wait(fault.seconds or 60)
+        if fault.status == 200:
+            return self.send(*answer)
         if fault.status is None:
             self.connection.shutdown(socket.SHUT_RDWR)
             return None
@@ -233,6 +237,8 @@ class HubStandIn(HttpStandIn):
 
     def _commit(self, name: str, repo: Repo, body: bytes) -> Answer:
         lines = [json.loads(line) for line in body.splitlines()]
+        if lines[0]["value"].get("parentCommit", repo.head) != repo.head:
+            return 412, {"error": "A commit has happened since. Please refresh"}, {}
         files = dict(repo.files)
         for line in lines[1:]:
             value, path = line["value"], line["value"]["path"]

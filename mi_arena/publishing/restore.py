@@ -1,0 +1,74 @@
+"""From the private dataset back into the store: every event that is there and not here.
+
+The same at a boot and when another process has committed meanwhile. It only ever adds, here; in the
+dataset nothing is touched.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mi_arena.publishing.index import ShardIndex
+from mi_arena.publishing.private_dataset import PrivateDataset
+from mi_arena.publishing.shards import from_bytes
+from mi_arena.records.events import Event
+from mi_arena.records.store import EventStore
+
+FETCHED_NAME = "restoring"
+"""The folder inside the data directory for shards on their way; what a failed try fetched, the next
+need not fetch again."""
+AT_ONCE = 8
+"""Shards that are fetched side by side."""
+
+
+def catch_up(dataset: PrivateDataset, store: EventStore, index: ShardIndex) -> str:
+    """Bring store and index to what the dataset holds; the head at which that was.
+
+    Raises ``DatasetFault`` or ``StoreError``, and then no event was added.
+    """
+    head = dataset.head()
+    there = dataset.shards(head)
+    index.keep_only(there)
+    here = {event_id for _, event_id in store.ids()}
+    unread = there.keys() - index.known().keys()
+    # Also those read before whose events are not here any more: the disk may be an older one.
+    unread |= index.paths_of(index.ids() - here)
+    if unread:
+        folder = store.path.with_name(FETCHED_NAME)
+        _fetch(dataset, head, {path: there[path] for path in unread}, folder)
+        ids: dict[str, list[str]] = {}
+        store.put_back(_events(folder, {path: there[path] for path in sorted(unread)}, ids))
+        index.add({path: (there[path], ids[path]) for path in unread})
+        shutil.rmtree(folder, ignore_errors=True)
+    return head
+
+
+def _fetch(dataset: PrivateDataset, head: str, wanted: Mapping[str, str], folder: Path) -> None:
+    """Each into a file that is named by its content."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def fetch(path: str) -> None:
+        file = folder / wanted[path]
+        if not file.exists():
+            part = file.with_suffix(".part")
+            part.write_bytes(dataset.read(path, head))
+            part.replace(file)
+
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="restoring")
+    try:
+        for _ in pool.map(fetch, wanted):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _events(folder: Path, wanted: Mapping[str, str], ids: dict[str, list[str]]) -> Iterator[Event]:
+    """The events of the shards in the order in which they were published; notes their ids."""
+    for path, blob in wanted.items():
+        ids[path] = []
+        for event in from_bytes(path, (folder / blob).read_bytes()):
+            ids[path].append(event.event_id)
+            yield event

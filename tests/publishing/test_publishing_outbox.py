@@ -1,0 +1,157 @@
+"""Commits onto a head that is known whole: lost answers, other writers, refusals."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mi_arena.publishing.faults import Busy, DatasetFault, Denied, Moved
+from mi_arena.publishing.index import INDEX_NAME
+from mi_arena.publishing.private_dataset import PrivateDataset
+from tests.publishing.conftest import (
+    REPO,
+    dataset_on,
+    judgement,
+    open_outbox,
+    open_store,
+    published,
+)
+from tests.training.on_hub.hub_stand_in import Fault, HubStandIn, Repo
+
+
+def test_what_is_stored_goes_out_whole_and_in_its_order(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    outbox = open_outbox(tmp_path, dataset)
+    events = open_store(tmp_path).append_all(judgement(f"b{n}") for n in range(5))
+    assert outbox.waiting() == [event.event_id for event in events]
+    commit = outbox.publish()
+    assert commit is not None and commit.events == 5 and commit.id == hub.repos[REPO].head
+    assert outbox.waiting() == [] and outbox.publish() is None
+    (path,) = hub.repos[REPO].files
+    assert published(hub) == events and path.startswith("events/20")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("POST", "/commit/", 500, done_first=True),
+        Fault("POST", "/commit/", None, done_first=True),
+        Fault("POST", "/commit/", 503),
+        Fault("POST", "/commit/", None),
+        Fault("POST", "/preupload/", 500, times=2),
+        Fault("GET", "/tree/", None, times=2),
+    ],
+    ids=lambda fault: f"{fault.path}{fault.status}{fault.done_first}",
+)
+def test_an_answer_that_is_lost_doubles_nothing(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path, fault: Fault
+) -> None:
+    outbox, store = open_outbox(tmp_path, dataset), open_store(tmp_path)
+    store.append(judgement("b1"))
+    hub.faults.append(fault)
+    for number in range(2, 5):
+        with suppress(Busy):
+            outbox.publish()
+        store.append(judgement(f"b{number}"))
+    outbox.publish()
+    assert published(hub) == list(store.events())
+
+
+def test_another_process_may_commit_to_the_same_dataset(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    ours, theirs = (open_outbox(tmp_path / name, dataset) for name in ("ours", "theirs"))
+    stores = [open_store(tmp_path / name) for name in ("ours", "theirs")]
+    for number in range(4):
+        stores[number % 2].append(judgement(f"b{number}"))
+        (ours, theirs)[number % 2].publish()
+    ours.catch_up()
+    assert {e.event_id for e in stores[0].events()} == {e.event_id for e in published(hub)}
+    assert len(published(hub)) == 4 and ours.publish() is None
+
+
+def test_one_that_is_killed_while_the_hub_still_works_on_its_commit(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    """Its shard lands after the next start has looked: that start's commit comes too late."""
+    store = open_store(tmp_path)
+    store.append(judgement())
+    late, after = open_outbox(tmp_path, dataset), open_outbox(tmp_path, dataset)
+    late.catch_up(), after.catch_up()
+    assert late.publish() is not None
+    (tmp_path / INDEX_NAME).unlink()  # it had no time to note it
+    after._index = open_outbox(tmp_path, dataset)._index
+    assert after.publish() is None
+    assert published(hub) == list(store.events())
+
+
+def test_another_commit_that_always_comes_first_is_a_fault_in_the_end(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    outbox, store = open_outbox(tmp_path, dataset), open_store(tmp_path)
+    store.append(judgement())
+    hub.faults.append(Fault("POST", "/commit/", 412, times=5))
+    with pytest.raises(Moved):
+        outbox.publish()
+    assert outbox.publish() is not None and published(hub) == list(store.events())
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (401, Denied, "HF_TOKEN"),
+        (403, Denied, "HF_TOKEN"),
+        (404, Denied, "hf repos create"),
+        (429, Busy, "429"),
+        (502, Busy, "502"),
+        (None, Busy, "no answer"),
+    ],
+)
+def test_faults_are_one_line_that_tells_no_token(
+    hub: HubStandIn,
+    dataset: PrivateDataset,
+    status: int | None,
+    kind: type[DatasetFault],
+    words: str,
+) -> None:
+    headers = {"Retry-After": "7"} if status == 429 else {}
+    hub.faults.append(Fault("GET", f"/api/datasets/{REPO}", status, headers))
+    with pytest.raises(kind, match=words) as raised:
+        dataset.head()
+    line = str(raised.value)
+    assert "\n" not in line and "hf_stand_in" not in line and REPO in line
+    assert getattr(raised.value, "seconds", 0) == (7 if status == 429 else 0)
+
+
+def test_a_public_dataset_is_refused_and_gets_nothing(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    outbox = open_outbox(tmp_path, dataset)
+    open_store(tmp_path).append(judgement())
+    hub.repos[REPO] = Repo(private=False)
+    with pytest.raises(Denied, match="is public") as raised:
+        outbox.publish()
+    assert "\n" not in str(raised.value) and not hub.repos[REPO].files
+
+
+def test_a_dataset_that_is_not_there_is_not_made(hub: HubStandIn, tmp_path: Path) -> None:
+    del hub.repos[REPO]
+    with pytest.raises(Denied, match="hf repos create"):
+        open_outbox(tmp_path, dataset_on(hub)).catch_up()
+    assert not hub.repos
+
+
+def test_much_goes_out_in_several_shards_and_commits(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mi_arena.publishing.outbox.SHARD_BYTES", 1000)
+    monkeypatch.setattr("mi_arena.publishing.outbox.COMMIT_BYTES", 3000)
+    outbox, store = open_outbox(tmp_path, dataset), open_store(tmp_path)
+    store.append_all(judgement(f"b{n}", reason="很" * (n * 50)) for n in range(20))
+    while outbox.publish():
+        pass
+    assert len(hub.repos[REPO].commits) > 3 and len(hub.repos[REPO].files) > 10
+    assert published(hub) == list(store.events())
