@@ -1,6 +1,6 @@
-"""``python -m mi_arena.records export``: every event, as one line of JSON each.
+"""``python -m mi_arena.records``: every event in a file, and how publishing stands.
 
-The file is there whole or not at all: it is written beside its place and then put into it.
+An exported file is there whole or not at all: it is written beside its place and then put into it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mi_arena.publishing import status_command
 from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
 
 
@@ -48,18 +49,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "Exit codes: 0 done, 2 bad input or a store that cannot be read.",
     )
     exporting.add_argument("--out", type=Path, required=True, help="the file to write")
-    exporting.add_argument(
-        "--data",
-        type=Path,
-        default=Path(os.environ.get("MI_ARENA_DATA") or "data"),
-        help=f"the directory that holds {DATABASE_NAME} (default: MI_ARENA_DATA, or ./data)",
+    status = commands.add_parser(
+        "status",
+        help="count what is stored and published",
+        description=status_command.DESCRIPTION,
     )
+    status_command.configure(status)
+    for command in (exporting, status):
+        command.add_argument(
+            "--data",
+            type=Path,
+            default=Path(os.environ.get("MI_ARENA_DATA") or "data"),
+            help=f"the directory that holds {DATABASE_NAME} (default: MI_ARENA_DATA, or ./data)",
+        )
     chosen = parser.parse_args(arguments)
 
     database: Path = chosen.data / DATABASE_NAME
-    out: Path = chosen.out
     if not database.is_file():
         return _refuse(f"there is no {database}: name the app's data directory with --data")
+    if chosen.command == "export":
+        return _export(database, chosen.out)
+    try:
+        status_command.show(chosen.data, chosen.json)
+    except StoreError as error:
+        return _refuse(str(error))
+    return 0
+
+
+def _export(database: Path, out: Path) -> int:
     if not out.parent.is_dir():
         return _refuse(f"--out {out}: there is no folder {out.parent}; make it first")
     if out.is_dir():

@@ -1,0 +1,172 @@
+"""How much is stored, how much of it is in the private dataset, and where the counts don't add up.
+
+Read from the store and from the index beside it, so that any process may ask while the app runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mi_arena.publishing.index import INDEX_NAME, ShardIndex
+from mi_arena.records.store import DATABASE_NAME, EventStore
+
+NOT_PUBLISHED = "nothing is published from this folder: MI_ARENA_DATASET is not set for its app"
+NO_RELEASE = "there is no release"
+LATE = 5
+"""An event is late when it has waited so many times as long as it should at most, and"""
+LATE_SECONDS = 600.0
+"""at least so long: a Hub that is away for minutes is no alarm."""
+
+
+@dataclass(frozen=True)
+class InDataset:
+    """What is known of the private dataset here. ``stored = published + waiting``, and
+    ``in_dataset = published + only_there``."""
+
+    dataset: str | None
+    events_in_dataset: int
+    events_published: int
+    """Of those in the store."""
+    events_waiting: int
+    events_only_there: int
+    events_doubled: int
+    """Lines of shards beyond the first with the same event."""
+    judgements_published: int
+    judgements_waiting: int
+    oldest_waiting_seconds: float | None
+    taking: bool | None
+    """Whether the store takes anything: not before everything is restored."""
+    last_commit: dict[str, Any] | None
+    """``id``, ``at``, ``events``."""
+    last_error: dict[str, Any] | None
+    """``type``, ``line``, ``at``."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """``publishing`` and ``release`` are ``None`` for the reason beside them."""
+
+    at: str
+    battles_shown: int
+    judgements_acknowledged: int
+    """Those stored: none is acknowledged before."""
+    events_stored: int
+    publishing: InDataset | None
+    publishing_reason: str | None
+    release: dict[str, Any] | None
+    release_reason: str | None
+    alarms: list[str]
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def read_status(data: Path, now: datetime | None = None) -> Status:
+    """The status of a data folder. Raises ``StoreError``."""
+    moment = now or datetime.now(UTC)
+    # The index first: what is published is stored already.
+    known = _read_index(data / INDEX_NAME)
+    store = EventStore(data / DATABASE_NAME, read_only=True)
+    try:
+        with store.reading() as connection:
+            rows = connection.exec_driver_sql("SELECT event_id, kind, created_at FROM events")
+            stored = {row.event_id: _Stored(row.kind, row.created_at) for row in rows}
+    finally:
+        store.close()
+    count = Counter(one.kind for one in stored.values())
+    publishing, alarms = None, []
+    if count["judgement"] > count["battle_started"]:
+        alarms.append(
+            f"{count['judgement']} judgements are stored of {count['battle_started']} battles"
+        )
+    if known is not None:
+        publishing = _in_dataset(known, stored, moment)
+        alarms += alarms_of(publishing, float(known.said.get("seconds", 0)))
+    return Status(
+        at=moment.isoformat(),
+        battles_shown=count["battle_started"],
+        judgements_acknowledged=count["judgement"],
+        events_stored=len(stored),
+        publishing=publishing,
+        publishing_reason=NOT_PUBLISHED if known is None else None,
+        release=None,
+        release_reason=NO_RELEASE,
+        alarms=alarms,
+    )
+
+
+def alarms_of(there: InDataset, seconds: float) -> list[str]:
+    """A line for everything that is not as it should be; ``seconds``: how long an event may wait.
+
+    Pure, so that its cases can be listed.
+    """
+    oldest, alarms = there.oldest_waiting_seconds or 0.0, []
+    if there.taking is False:
+        alarms.append("the records are not restored: nothing is taken until they are")
+    if there.events_only_there:
+        alarms.append(
+            f"{there.events_only_there} events of the dataset are not in the store: a restart puts "
+            "back those that were lost, the others contradict what is stored"
+        )
+    if there.events_doubled:
+        alarms.append(f"{there.events_doubled} events stand in the dataset more than once")
+    if oldest > max(LATE * seconds, LATE_SECONDS):
+        alarms.append(
+            f"{there.events_waiting} events wait to be published, the oldest for {oldest:.0f} s"
+        )
+    return alarms
+
+
+class _Stored(NamedTuple):
+    kind: str
+    created_at: str
+
+
+@dataclass(frozen=True)
+class _Known:
+    ids: set[str]
+    lines: int
+    notes: Mapping[str, Any]
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """What the app said of itself when it started."""
+        said = self.notes.get("publishing")
+        return said if isinstance(said, dict) else {}
+
+
+def _read_index(path: Path) -> _Known | None:
+    if not path.is_file():
+        return None
+    index = ShardIndex(path, read_only=True)
+    try:
+        return _Known(index.ids(), index.lines(), index.notes())
+    finally:
+        index.close()
+
+
+def _in_dataset(known: _Known, stored: Mapping[str, _Stored], now: datetime) -> InDataset:
+    """``stored`` by id."""
+    waiting = [one for event_id, one in stored.items() if event_id not in known.ids]
+    oldest = min((datetime.fromisoformat(one.created_at) for one in waiting), default=None)
+    judged = sum(one.kind == "judgement" for one in stored.values())
+    judged_waiting = sum(one.kind == "judgement" for one in waiting)
+    return InDataset(
+        dataset=known.said.get("dataset"),
+        events_in_dataset=len(known.ids),
+        events_published=len(stored) - len(waiting),
+        events_waiting=len(waiting),
+        events_only_there=len(known.ids - stored.keys()),
+        events_doubled=known.lines - len(known.ids),
+        judgements_published=judged - judged_waiting,
+        judgements_waiting=judged_waiting,
+        oldest_waiting_seconds=None if oldest is None else (now - oldest).total_seconds(),
+        taking=known.notes.get("taking"),
+        last_commit=known.notes.get("last_commit"),
+        last_error=known.notes.get("last_error"),
+    )

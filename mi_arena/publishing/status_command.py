@@ -1,0 +1,51 @@
+"""The command ``python -m mi_arena.records status``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mi_arena.publishing.status import Status, read_status
+
+DESCRIPTION = (
+    "Count what is stored and what of it is in the private dataset, while the app runs or not; "
+    "nothing of any conversation is shown. Lines that begin with ALARM say what does not add up. "
+    "Exit codes: 0 done (with alarms too), 2 bad input or a store that cannot be read."
+)
+
+
+def show(data: Path, as_json: bool) -> None:
+    """Print the status of a data folder. Raises ``StoreError``."""
+    status = read_status(data)
+    print(json.dumps(status.json(), ensure_ascii=False) if as_json else "\n".join(_lines(status)))
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _lines(status: Status) -> Iterator[str]:
+    yield f"battles shown              {status.battles_shown}"
+    yield f"judgements acknowledged    {status.judgements_acknowledged}"
+    yield f"events stored              {status.events_stored}"
+    there = status.publishing
+    if there is None:
+        yield f"events in the dataset      –  ({status.publishing_reason})"
+    else:
+        yield f"events in the dataset      {there.events_published}  ({there.dataset})"
+        oldest = there.oldest_waiting_seconds
+        since = "" if oldest is None else f"  (the oldest for {oldest:.0f} s)"
+        yield f"events waiting             {there.events_waiting}{since}"
+        yield f"last commit                {_noted(there.last_commit, 'id')}"
+        yield f"last error                 {_noted(there.last_error, 'line')}"
+    if status.release is None:
+        yield f"records in the release     –  ({status.release_reason})"
+    for alarm in status.alarms:
+        yield f"ALARM: {alarm}"
+
+
+def _noted(note: dict[str, Any] | None, key: str) -> str:
+    return "–" if note is None else f"{note['at']}  {note[key]}"

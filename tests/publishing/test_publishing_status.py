@@ -1,0 +1,140 @@
+"""Counts from a shell: they add up, or an alarm says where they don't."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mi_arena.publishing.private_dataset import PrivateDataset
+from mi_arena.publishing.status import (
+    InDataset,
+    _in_dataset,
+    _Known,
+    _Stored,
+    alarms_of,
+    read_status,
+)
+from mi_arena.records.__main__ import main
+from mi_arena.records.store import DATABASE_NAME
+from tests.publishing.conftest import judgement, open_index, open_outbox, open_store
+
+WELL = InDataset(
+    dataset="me/x",
+    events_in_dataset=3,
+    events_published=3,
+    events_waiting=0,
+    events_only_there=0,
+    events_doubled=0,
+    judgements_published=1,
+    judgements_waiting=0,
+    oldest_waiting_seconds=None,
+    taking=True,
+    last_commit=None,
+    last_error=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, None),
+        ({"events_waiting": 2, "oldest_waiting_seconds": 590.0}, None),
+        ({"events_waiting": 2, "oldest_waiting_seconds": 610.0}, "2 events wait"),
+        ({"taking": False}, "not restored"),
+        ({"taking": None}, None),
+        ({"events_only_there": 1}, "1 events of the dataset are not in the store"),
+        ({"events_doubled": 4}, "4 events stand in the dataset more than once"),
+    ],
+)
+def test_alarms(changes: dict[str, Any], words: str | None) -> None:
+    alarms = alarms_of(replace(WELL, **changes), seconds=120)
+    assert (words is None and not alarms) or (words is not None and words in alarms[0])
+
+
+def status(data: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    assert main(["status", "--json", "--data", str(data)]) == 0
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return told
+
+
+def test_from_a_shell_while_the_app_has_everything_open(
+    dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    outbox, store, index = (
+        open_outbox(tmp_path, dataset),
+        open_store(tmp_path),
+        open_index(tmp_path),
+    )
+    index.note("publishing", {"dataset": "me/arena-records", "seconds": 60})
+    store.append_all(judgement(f"b{n}") for n in range(3))
+    outbox.publish()
+    store.append(judgement("b3", reason="我想戒烟"))
+    done = subprocess.run(
+        [sys.executable, "-m", "mi_arena.records", "status", "--json"],
+        env={**os.environ, "MI_ARENA_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "") and "戒烟" not in done.stdout
+    there = told["publishing"]
+    assert (told["events_stored"], there["events_published"], there["events_waiting"]) == (4, 3, 1)
+    assert (told["judgements_acknowledged"], there["judgements_waiting"]) == (4, 1)
+    assert there["dataset"] == "me/arena-records" and 0 < there["oldest_waiting_seconds"] < 600
+    assert told["release"] is None and told["release_reason"]
+    # No battle was shown for these judgements.
+    assert told["alarms"] == ["4 judgements are stored of 0 battles"]
+
+
+def test_without_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_store(tmp_path)
+    told = status(tmp_path, capsys)
+    assert told["publishing"] is None and "MI_ARENA_DATASET" in told["publishing_reason"]
+    assert told["events_stored"] == 0 and told["alarms"] == []
+    assert main(["status", "--data", str(tmp_path)]) == 0
+    assert "events stored              0" in capsys.readouterr().out
+
+
+def test_a_folder_without_records_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--data", str(tmp_path)]) == 2
+    assert DATABASE_NAME in capsys.readouterr().err
+
+
+def test_a_store_that_was_lost_under_the_app_is_an_alarm(
+    dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    outbox, store = open_outbox(tmp_path, dataset), open_store(tmp_path)
+    store.append(judgement())
+    outbox.publish()
+    for file in tmp_path.glob(f"{DATABASE_NAME}*"):
+        file.unlink()
+    open_store(tmp_path)
+    told = read_status(tmp_path)
+    assert told.publishing is not None and told.publishing.events_only_there == 1
+    assert "are not in the store" in told.alarms[0]
+
+
+@given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 3))
+def test_the_counts_add_up(published: int, waiting: int, lost: int) -> None:
+    now = datetime.now(UTC)
+    here = [f"{n}" for n in range(published + waiting)]
+    stored = dict.fromkeys(here, _Stored("judgement", (now - timedelta(seconds=9)).isoformat()))
+    ids = {*here[:published], *(f"lost {n}" for n in range(lost))}
+    found = _in_dataset(_Known(ids, len(ids), {}), stored, now)
+    assert found.events_published + found.events_waiting == len(here)
+    assert found.events_published + found.events_only_there == found.events_in_dataset == len(ids)
+    assert found.judgements_published + found.judgements_waiting == len(here)
+    assert (found.oldest_waiting_seconds == 9) is bool(waiting)
