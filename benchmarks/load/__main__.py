@@ -15,7 +15,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -108,22 +108,23 @@ def _environment(data: Path, secret: str, hub: HubStandIn) -> dict[str, str]:
 async def _run(
     app: AppProcess, hub: HubStandIn, options: argparse.Namespace
 ) -> tuple[Seen, Watched]:
-    seen, watched = Seen(), Watched()
     began = time.monotonic()
     until = began + 60 * options.minutes
+    seen, watched = Seen(until), Watched()
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(base_url=app.url, timeout=NO_TIMEOUT, limits=limits) as client:
         page = await load_page(client)
         failing = asyncio.create_task(_fail_the_hub(hub, until, random.Random(options.seed)))
         watching = asyncio.create_task(watch(app.url, app.memory, watched, until))
         breaking = asyncio.create_task(_break(app, began, until, watched))
-        raters = [rate(client, page, number, until, seen) for number in range(options.raters)]
+        raters = [rate(client, page, number, seen) for number in range(options.raters)]
         await asyncio.gather(*raters, breaking, watching, failing)
     return seen, watched
 
 
 async def _break(app: AppProcess, began: float, until: float, watched: Watched) -> None:
     """Everything that happens to the app, at its times."""
+    plan: list[tuple[float, Callable[[AppProcess], None]]]
     plan = [(share, _killed) for share in KILLS]
     plan += [(DISK_FULL[0], AppProcess.fill_disk), (DISK_FULL[1], AppProcess.free_disk)]
     for share, happens in sorted(plan, key=lambda one: one[0]):
@@ -184,8 +185,8 @@ def _report(
     body = "\n".join(f"| {what} | {value} | {goal} |" for what, value, goal in rows)
     return (
         "# Load and faults\n\n"
-        f"Written by `python -m benchmarks.load`: {options.raters} raters chat and judge at once on "
-        f"the demo pair for {options.minutes:g} minutes; the app is killed and started again at "
+        f"Written by `python -m benchmarks.load`: {options.raters} raters chat and judge at once "
+        f"on the demo pair for {options.minutes:g} minutes; the app is killed and started again at "
         f"{KILLS[0]:.0%} and {KILLS[1]:.0%} of the time, no file of it can grow from "
         f"{DISK_FULL[0]:.0%} to {DISK_FULL[1]:.0%}, and a stand-in of the Hub fails about every "
         f"{FAULT_EACH:g} seconds (answers lost, 412, 429, 5xx, connections cut).\n\n"

@@ -22,16 +22,17 @@ SAID = (
     "说真的，我也担心身体。",
     "要是能从一件小事开始就好了。",
 )
+OVERALL = ("A", "B", "tie", "both_unacceptable")
 ROUNDS = 2
 AWAY_SECONDS = 0.5
-PATIENCE = 600
-"""Attempts at one step before a rater gives it up; a restart takes a few dozen."""
 
 
 @dataclass
 class Seen:
     """What raters were told, all of them together."""
 
+    until: float
+    """By the monotonic clock: later than this nobody begins another step."""
     receipts: list[str] = field(default_factory=list)
     """Of judgements that a page said are stored."""
     told: Counter[str] = field(default_factory=Counter)
@@ -41,25 +42,21 @@ class Seen:
     away: int = 0
     """Calls without an answer: the server was down, or went down."""
     rounds: int = 0
-    given_up: int = 0
 
 
-async def rate(
-    client: httpx2.AsyncClient, page: Page, number: int, until: float, seen: Seen
-) -> Tab:
-    """One rater, until the clock says so; returns the tab as it stands in the end."""
+class _OverError(Exception):
+    pass
+
+
+async def rate(client: httpx2.AsyncClient, page: Page, number: int, seen: Seen) -> None:
+    """One rater, until the clock says so."""
     chance = random.Random(number)
     tab = Tab(client, page)
-    while time.monotonic() < until:
-        try:
+    try:
+        while True:
             await _battle(tab, page, chance, seen)
-        except _GivenUp:
-            seen.given_up += 1
-    return tab
-
-
-class _GivenUp(Exception):
-    pass
+    except _OverError:
+        return
 
 
 async def _battle(tab: Tab, page: Page, chance: random.Random, seen: Seen) -> None:
@@ -70,39 +67,35 @@ async def _battle(tab: Tab, page: Page, chance: random.Random, seen: Seen) -> No
         text = f"{chance.choice(SAID)}{chance.choice(SAID)}"
         await _say(tab, page, topic, text, number, seen)
         seen.rounds += 1
-    receipt = await _judge(tab, page, chance.choice(("A", "B", "tie", "both_unacceptable")), seen)
-    seen.receipts.append(receipt)
+    seen.receipts.append(await _judge(tab, page, chance.choice(OVERALL), seen))
     await _again(seen, lambda: tab.call(page.handler("again", "click")))
 
 
 async def _say(tab: Tab, page: Page, topic: str, text: str, number: int, seen: Seen) -> None:
     """Until the page shows one round more, both of its replies whole."""
     send = page.handler("send", "click")
-    for _ in range(PATIENCE):
+    while True:
         shown = await _again(seen, lambda: tab.call(page.handler(None, "load")))
         if _whole_rounds(shown) > number:
             return
-        if _is_shown(shown, "retry"):
+        if shown.get("retry:visible"):
             told = await _again(seen, lambda: tab.call(page.handler("retry", "click")))
         elif _answering(shown):
             told = {}
         else:
             told = await _again(seen, lambda: tab.call(send, topic=topic, text=text))
-        if problem := told.get("problem"):
+        if told.get("problem"):
             seen.told["saying"] += 1
-            assert problem
             await asyncio.sleep(AWAY_SECONDS)
             continue
         await _again(seen, lambda: tab.call(page.after(send)))
-    raise _GivenUp
 
 
 async def _judge(tab: Tab, page: Page, overall: str, seen: Seen) -> str:
     """Until the page says that it is stored; its receipt."""
-    for _ in range(PATIENCE):
-        told = await _again(
-            seen, lambda: tab.call(page.handler("submit", "click"), overall=overall)
-        )
+    submit = page.handler("submit", "click")
+    while True:
+        told = await _again(seen, lambda: tab.call(submit, overall=overall))
         if receipt := told.get("receipt"):
             return str(receipt)
         if told.get("judge-problem"):
@@ -113,17 +106,16 @@ async def _judge(tab: Tab, page: Page, overall: str, seen: Seen) -> str:
         shown = await _again(seen, lambda: tab.call(page.handler(None, "load")))
         if receipt := shown.get("receipt"):
             return str(receipt)  # its answer was lost, and the page says so now
-    raise _GivenUp
 
 
 async def _again(seen: Seen, call: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-    for _ in range(PATIENCE):
+    while time.monotonic() < seen.until:
         try:
             return await call()
         except NoAnswer:
             seen.away += 1
             await asyncio.sleep(AWAY_SECONDS)
-    raise _GivenUp
+    raise _OverError
 
 
 def _whole_rounds(shown: dict[str, Any]) -> int:
@@ -132,7 +124,3 @@ def _whole_rounds(shown: dict[str, Any]) -> int:
 
 def _answering(shown: dict[str, Any]) -> bool:
     return 'aria-busy="true"' in str(shown.get("live") or "")
-
-
-def _is_shown(shown: dict[str, Any], name: str) -> bool:
-    return bool(shown.get(f"{name}:visible"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load.raters import Seen
-from mi_arena.access.keyed import keyed_by
+from mi_arena.access.identity import Identities
 from mi_arena.battles.tokens import Tokens
 from mi_arena.publishing.shards import from_bytes, is_shard
 from mi_arena.records.battle_events import Judgement
@@ -49,7 +49,7 @@ def reconcile(seen: Seen, data: Path, secret: bytes, files: Mapping[str, bytes])
               for event in from_bytes(path, content)]  # fmt: skip
     judged = [one.payload for one in stored if isinstance(one.payload, Judgement)]
     receipts = Counter(one.receipt_hash for one in judged)
-    tokens = Tokens(keyed_by(secret))
+    tokens = Tokens(Identities(secret))
     told = {tokens.receipt_hash(receipt) for receipt in seen.receipts}
     battles = Counter(one.battle for one in judged)
     return Reconciled(
