@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 """
 _SOME = 500
 """Values in one statement."""
+_MANY = 10_000
+"""From here on all are read at once rather than asked for."""
 
 
 class ShardIndex:
@@ -64,7 +66,7 @@ class ShardIndex:
 
     def missing(self, ids: Collection[str]) -> list[str]:
         """Those of the ids that stand in no shard, in their order."""
-        held = {id_ for id_, _ in self._where(ids)}
+        held = self.ids() if len(ids) > _MANY else {id_ for id_, _ in self._where(ids)}
         return [id_ for id_ in ids if id_ not in held]
 
     def paths_of(self, ids: Collection[str]) -> set[str]:
