@@ -23,15 +23,27 @@ from mi_arena.records.store import DATABASE_NAME, EventStore, NotTaken
 from tests.publishing.conftest import REPO, dataset_on, judgement, open_index, published
 from tests.training.on_hub.hub_stand_in import Fault, HubStandIn, Repo
 
-ANSWERS = st.sampled_from([412, 429, 500, 503, None])
-PLACES = st.sampled_from(
-    [
-        ("POST", "/commit/"),
-        ("POST", "/preupload/"),
-        ("GET", "/tree/"),
-        ("GET", "/resolve/"),
-        ("GET", f"/api/datasets/{REPO}"),
-    ]
+PLACES = [
+    ("POST", "/commit/"),
+    ("POST", "/commit/"),
+    ("POST", "/preupload/"),
+    ("GET", "/tree/"),
+    ("GET", "/resolve/"),
+    ("GET", f"/api/datasets/{REPO}"),
+]
+FAULTS = st.none() | st.builds(
+    lambda place, status, how, times: Fault(
+        *place,
+        status,
+        {"Retry-After": "1"} if status == 429 else {},
+        done_first=how == "done",
+        held=how == "held" and place[1] == "/commit/",
+        times=times,
+    ),
+    st.sampled_from(PLACES),
+    st.sampled_from([412, 429, 500, 503, None]),
+    st.sampled_from(["not done", "done", "held"]),
+    st.sampled_from([1, 2, 6]),
 )
 
 
@@ -83,26 +95,27 @@ class Months(RuleBasedStateMachine):
         self.acknowledged: dict[str, Event] = {}
         self.number = 0
 
-    @rule(which=st.integers(0, 1), count=st.integers(1, 3))
-    def store(self, which: int, count: int) -> None:
+    @rule(which=st.integers(0, 1), count=st.integers(0, 3), fault=FAULTS, again=st.booleans())
+    def work(self, which: int, count: int, fault: Fault | None, again: bool) -> None:
+        """Restore where that is due, take some judgements, publish; something may break."""
+        machine = self.machines[which]
+        if fault is not None:
+            self.hub.faults.append(fault)
+        with suppress(DatasetFault):
+            machine.restore()
         for _ in range(count):
             self.number += 1
             with suppress(NotTaken):
-                event = self.machines[which].store.append(judgement(f"b{self.number}"))
+                event = machine.store.append(judgement(f"b{self.number}"))
                 self.acknowledged[event.event_id] = event
+        for _ in range(1 + again):
+            with suppress(DatasetFault):
+                machine.publish()
 
-    @rule(which=st.integers(0, 1))
-    def publish(self, which: int) -> None:
-        with suppress(DatasetFault):
-            self.machines[which].restore()
-            self.machines[which].publish()
-
-    @rule(place=PLACES, status=ANSWERS, done_first=st.booleans(), times=st.sampled_from([1, 2, 6]))
-    def break_something(
-        self, place: tuple[str, str], status: int | None, done_first: bool, times: int
-    ) -> None:
-        headers = {"Retry-After": "1"} if status == 429 else {}
-        self.hub.faults.append(Fault(*place, status, headers, done_first=done_first, times=times))
+    @precondition(lambda self: self.hub.held)
+    @rule()
+    def land(self) -> None:
+        self.hub.land()
 
     @rule(which=st.integers(0, 1))
     def crash(self, which: int) -> None:
@@ -132,6 +145,7 @@ class Months(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.hub.faults.clear()
+            self.hub.land()
             for machine in [*self.machines, *self.machines]:
                 machine.restore()
                 while machine.outbox.publish():
@@ -161,8 +175,8 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("patient")
 def test_every_event_ends_in_the_dataset_once() -> None:
     Months.TestCase.settings = settings(
-        max_examples=25,
-        stateful_step_count=25,
+        max_examples=20,
+        stateful_step_count=20,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from mi_arena.publishing.faults import Busy, DatasetFault, Denied, Moved
-from mi_arena.publishing.index import INDEX_NAME
 from mi_arena.publishing.private_dataset import PrivateDataset
 from tests.publishing.conftest import (
     REPO,
@@ -73,19 +72,26 @@ def test_another_process_may_commit_to_the_same_dataset(
     assert len(published(hub)) == 4 and ours.publish() is None
 
 
-def test_one_that_is_killed_while_the_hub_still_works_on_its_commit(
-    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path
+@pytest.mark.parametrize("after", ["a look", "a commit"])
+def test_a_commit_that_lands_long_after_its_answer_was_lost(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path, after: str
 ) -> None:
-    """Its shard lands after the next start has looked: that start's commit comes too late."""
+    """As when a process is killed while the Hub still works on what it sent."""
     store = open_store(tmp_path)
     store.append(judgement())
-    late, after = open_outbox(tmp_path, dataset), open_outbox(tmp_path, dataset)
-    late.catch_up(), after.catch_up()
-    assert late.publish() is not None
-    (tmp_path / INDEX_NAME).unlink()  # it had no time to note it
-    after._index = open_outbox(tmp_path, dataset)._index
-    assert after.publish() is None
-    assert published(hub) == list(store.events())
+    hub.faults.append(Fault("POST", "/commit/", None, held=True))
+    with pytest.raises(Busy):
+        open_outbox(tmp_path, dataset).publish()
+    restarted = open_outbox(tmp_path, dataset)
+    restarted.catch_up()
+    if after == "a look":
+        hub.land()
+        assert restarted.publish() is None
+    else:
+        assert restarted.publish() is not None
+        hub.land()
+    restarted.catch_up()
+    assert published(hub) == list(store.events()) and restarted.waiting() == []
 
 
 def test_another_commit_that_always_comes_first_is_a_fault_in_the_end(

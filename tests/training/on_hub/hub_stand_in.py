@@ -41,6 +41,8 @@ class Fault:
     """Says nothing until the test is over."""
     seconds: float = 0.0
     """How late the answer comes; without a fault otherwise when ``status`` is 200."""
+    held: bool = False
+    """The request takes effect when the test calls ``land``, if it still can then."""
 
 
 @dataclass
@@ -112,6 +114,8 @@ class Handler(BaseHTTPRequestHandler):
             fault = hub.fault_for(self.command, self.path)
             if fault is None or fault.done_first or fault.status == 200:
                 answer = hub.answer(self.command, self.path, body, self.headers)
+            if fault is not None and fault.held:
+                hub.held.append((self.command, self.path, body, self.headers))
             hub.changed.notify_all()
         if fault is None:
             return self.send(*answer)
@@ -147,6 +151,7 @@ class HubStandIn(HttpStandIn):
     jobs: dict[str, Job] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    held: list[tuple[str, str, bytes, Any]] = field(default_factory=list)
     unlisted: int = 0
     """So many lists of jobs come before a new job is in them."""
     machines: list[dict[str, Any]] = field(
@@ -167,6 +172,12 @@ class HubStandIn(HttpStandIn):
                 fault.times -= 1
                 return fault
         return None
+
+    def land(self) -> None:
+        """What was held takes effect, long after its sender got no answer."""
+        with self.changed:
+            while self.held:
+                self.answer(*self.held.pop(0))
 
     def files(self, repo: str = "me/mi-arena-runs") -> dict[str, bytes]:
         """Without the run's own folder in front: a test has one run."""
