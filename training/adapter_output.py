@@ -23,13 +23,13 @@ from huggingface_hub.errors import HfHubHTTPError
 from mi_arena.jobs.finetune_config import FinetuneConfig
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
 from mi_arena.jobs.script import BadInput, first_line
+from mi_arena.jobs.whole_folder import whole_folder
 from training import models, pair_entry
 from training.adapter_card import adapter_card
 from training.checkpoints import Evaluation, best
 from training.finetune_data import Data
 from training.output_folder import MERGED, check_output
 from training.public_name import public_name
-from training.whole_folder import whole_folder
 
 WEIGHTS = "adapter_model.safetensors"
 

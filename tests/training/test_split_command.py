@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from mi_arena.dialogue import Dialogue, read_dialogues
+from mi_arena.jobs.whole_folder import whole_folder
 from tests.processes import ROOT, kill_when, start
 from tests.small_dialogues import write
 from tests.training.split_dialogues import one, story
@@ -25,7 +26,6 @@ from training.split import folder as split_folder
 from training.split.__main__ import main
 from training.split.folder import check_target
 from training.split.groups import plain
-from training.whole_folder import whole_folder
 
 SMILECHAT = ROOT.parent / "shared" / "data" / "smilechat.jsonl.gz"
 SIZES = ("--train", 20, "--test", 4)

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mi_arena.jobs.script import BadInput, first_line
+from mi_arena.jobs.whole_folder import whole_folder
 from training.convert_baichuan2.checkpoint import open_weights, written
 from training.convert_baichuan2.config import Shape, read_object
 from training.convert_baichuan2.folder import (
@@ -27,7 +28,6 @@ from training.convert_baichuan2.folder import (
     write_json,
 )
 from training.convert_baichuan2.weights import THIRDS
-from training.whole_folder import whole_folder
 
 KEY = re.compile(
     r"(?:base_model\.model\.)?model\.layers\.(?P<layer>\d+)\.(?P<module>[a-z_]+\.\w+)"

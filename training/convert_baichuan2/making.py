@@ -12,6 +12,7 @@ from typing import Any
 from transformers import GenerationConfig, LlamaConfig
 
 from mi_arena.jobs.script import BadInput, first_line
+from mi_arena.jobs.whole_folder import whole_folder
 from training.convert_baichuan2 import check_texts, tokenizer, weights
 from training.convert_baichuan2.checkpoint import Checkpoint
 from training.convert_baichuan2.config import Config, read_object
@@ -24,7 +25,6 @@ from training.convert_baichuan2.folder import (
     stands,
     write_json,
 )
-from training.whole_folder import whole_folder
 
 GENERATION = "generation_config.json"
 SPARE = 64 << 20

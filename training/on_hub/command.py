@@ -20,6 +20,8 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
+from mi_arena.hub.hub_errors import told
+from mi_arena.hub.patience import Patience
 from mi_arena.jobs.finetune_config import FinetuneConfig, load_config
 from mi_arena.jobs.run_directory import alone_in
 from mi_arena.jobs.script import (
@@ -39,11 +41,9 @@ from training.on_hub.code_archive import code_files
 from training.on_hub.fetching import fetch_outputs
 from training.on_hub.following import End, Follower
 from training.on_hub.hub_client import open_hub
-from training.on_hub.hub_errors import told
 from training.on_hub.job_inputs import job_inputs
 from training.on_hub.job_note import JobNote, new_note, read_note, write_note
 from training.on_hub.mirroring import MirroredRun
-from training.on_hub.patience import Patience
 from training.on_hub.rental import PATIENCE, Rental
 from training.output_folder import check_output
 from training.same_run import check_place, check_same_run

@@ -10,10 +10,10 @@ import yaml
 from mi_arena.jobs.finetune_config import FinetuneConfig
 from mi_arena.jobs.run_directory import RunDirectory, write_atomically
 from mi_arena.jobs.script import BadInput
+from mi_arena.jobs.whole_folder import whole_folder
 from training import pair_entry
 from training.on_hub.store import OUTPUT, RUN, RunStore
 from training.output_folder import MERGED, check_output
-from training.whole_folder import whole_folder
 
 
 def fetch_outputs(store: RunStore, config: FinetuneConfig, run: RunDirectory) -> Path:

@@ -11,12 +11,12 @@ from huggingface_hub import HfApi, JobInfo
 from huggingface_hub.errors import JobNotFoundError, RemoteEntryNotFoundError
 from tqdm import tqdm
 
+from mi_arena.hub.hub_errors import HUB_ERRORS, hub_line
+from mi_arena.hub.patience import Patience
 from mi_arena.jobs.script import FAULT, STOPPED, BadInput
-from training.on_hub.hub_errors import HUB_ERRORS, hub_line
 from training.on_hub.job_note import JobNote
 from training.on_hub.mirroring import Mirror, MirroredRun
 from training.on_hub.outcome import Outcome
-from training.on_hub.patience import Patience
 from training.on_hub.store import STOP, RunStore
 from training.on_hub.submitting import goes_on, stage_of
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from huggingface_hub.errors import RemoteEntryNotFoundError
 
+from mi_arena.hub.hub_errors import hub_line, wait_asked
 from mi_arena.jobs.finetune_config import load_config
 from mi_arena.jobs.script import DONE
 from training.checkpoints import PREFIX, PROGRESS
-from training.on_hub.hub_errors import hub_line, wait_asked
 from training.on_hub.outcome import Outcome
 from training.on_hub.store import CONFIG, OUTCOME, OUTPUT, RUN, STOP, RunStore
 from training.output_folder import MERGED

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
+from mi_arena.hub.hub_errors import HUB_ERRORS, told
+from mi_arena.hub.patience import Patience
 from mi_arena.jobs.finetune_config import FinetuneConfig
 from mi_arena.jobs.script import DONE
 from training.base_place import locate
 from training.on_hub.code_archive import archive
 from training.on_hub.following import Follower
 from training.on_hub.hardware import Flavor, flavor_named, flavors, within_cost
-from training.on_hub.hub_errors import HUB_ERRORS, told
 from training.on_hub.job_inputs import JobInputs
 from training.on_hub.job_note import JobNote, write_note
 from training.on_hub.job_spec import job_spec
 from training.on_hub.mirroring import MirroredRun
-from training.on_hub.patience import Patience
 from training.on_hub.store import CODE, CONFIG, INPUTS, STOP, RunStore
 from training.on_hub.submitting import (
     attempt_of,

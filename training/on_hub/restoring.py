@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from training.on_hub.patience import Patience
+from mi_arena.hub.patience import Patience
 from training.on_hub.store import CONFIG, INPUTS, OUTCOME, RUN, STOP, RunStore
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 import httpx2
 from huggingface_hub import HfApi, JobInfo
 
-from training.on_hub.hub_errors import HUB_ERRORS, hub_line, passes, wait_asked
+from mi_arena.hub.hub_errors import HUB_ERRORS, hub_line, passes, wait_asked
 from training.on_hub.job_note import JobNote
 from training.on_hub.job_spec import ATTEMPT_LABEL, RUN_LABEL, SURROUNDINGS, JobSpec
 

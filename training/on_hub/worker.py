@@ -21,10 +21,10 @@ from typing import IO, Literal
 
 import psutil
 
+from mi_arena.hub.patience import Patience
 from mi_arena.jobs.script import DONE, FAULT, STOPPED, WRONG_INPUT
 from training.on_hub.hub_client import open_hub
 from training.on_hub.outcome import Outcome
-from training.on_hub.patience import Patience
 from training.on_hub.publishing import CONSOLE, Publisher
 from training.on_hub.restoring import restore
 from training.on_hub.store import RUN, RunStore

@@ -16,10 +16,10 @@ from typing import Any
 from mi_arena.dialogue import Dialogue, write_dialogues
 from mi_arena.jobs.dialogue_files import file_sha256
 from mi_arena.jobs.script import BadInput
+from mi_arena.jobs.whole_folder import whole_folder
 from training.split.card import card
 from training.split.making import Made
 from training.split.report import as_text
-from training.whole_folder import whole_folder
 
 FORMAT = "mi-arena-split/1"
 MANIFEST = "manifest.json"

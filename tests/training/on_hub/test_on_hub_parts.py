@@ -17,18 +17,18 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mi_arena.hub.hub_errors import hub_line, passes, wait_asked
+from mi_arena.hub.patience import Patience
 from mi_arena.jobs.finetune_config import FinetuneConfig, load_config
 from mi_arena.jobs.script import BadInput, LimitReached
 from mi_arena.settings import ROOT
 from training.on_hub import bootstrap
 from training.on_hub.code_archive import archive, code_files
 from training.on_hub.hardware import Flavor, flavor_named, seconds, within_cost
-from training.on_hub.hub_errors import hub_line, passes, wait_asked
 from training.on_hub.job_inputs import job_inputs
 from training.on_hub.job_note import new_note, read_note, write_note
 from training.on_hub.job_spec import training_arguments
 from training.on_hub.mirroring import merged
-from training.on_hub.patience import Patience
 from training.on_hub.worker import time_left
 
 CARD = Flavor("l40sx1", 1, "1 x L40S", 1.8)

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
+from mi_arena.hub.patience import Patience
 from tests.processes import ROOT
 from tests.training.on_hub.hub_stand_in import Fault, HubStandIn
 from tests.training.on_hub.machines import hub_environment
 from training.on_hub.outcome import Outcome
-from training.on_hub.patience import Patience
 from training.on_hub.publishing import Publisher
 from training.on_hub.restoring import restore
 from training.on_hub.store import RunStore

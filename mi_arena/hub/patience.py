@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from training.on_hub.hub_errors import HUB_ERRORS, hub_line, passes, wait_asked
+from mi_arena.hub.hub_errors import HUB_ERRORS, hub_line, passes, wait_asked
 
 T = TypeVar("T")
 
