@@ -20,7 +20,7 @@ def coding_rows(books: Books, material: MaterialStore) -> Iterator[CodingRow]:
     stands apart as ``adjudicated``.
     """
     for handed in books.latest():
-        source = _source(handed)
+        source = source_of(handed)
         if source is None:
             continue
         told = handed.told
@@ -71,7 +71,7 @@ def report_facts(store: EventStore) -> list[str]:
     return [f"Made from a record of {events} events, the newest of {moment} UTC."]
 
 
-def _source(handed: Handed) -> Source | None:
+def source_of(handed: Handed) -> Source | None:
     match handed.told.source:
         case "assigned":
             return "expert" if handed.told.suggestion is None else "expert_suggested"
