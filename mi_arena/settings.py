@@ -54,6 +54,11 @@ class Settings(BaseSettings):
         description="private dataset on the Hub, owner/name, that every event goes to and a lost "
         "disk is restored from; needs HF_TOKEN and MI_ARENA_SECRET; unset publishes nothing",
     )
+    release: str | None = Field(
+        None,
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        description="public dataset on the Hub, owner/name, that a release is pushed to",
+    )
     publish_events: int = Field(50, ge=1, description="events that wait before they are published")
     publish_seconds: float = Field(
         120, gt=0, description="seconds that an event waits at most before it is published"

@@ -51,6 +51,8 @@ class Repo:
     files: dict[str, bytes] = field(default_factory=dict)
     commits: list[str] = field(default_factory=list)
     """Their summaries."""
+    large: list[dict[str, Any]] = field(default_factory=list)
+    """Files that were uploaded apart from commits; none is by this stand-in itself."""
 
     @property
     def head(self) -> str:
@@ -235,6 +237,17 @@ class HubStandIn(HttpStandIn):
                 return 200, {"files": [self._mode(repo, path) for path in asked]}, {}
             case ["commit", _]:
                 return self._commit(name, repo, body)
+            case ["commits", _]:
+                return 200, [shown(title) for title in reversed(repo.commits)], {}
+            case ["super-squash", _]:
+                repo.commits = [json.loads(body)["message"]]
+                return 200, {}, {}
+            case ["lfs-files"]:
+                return 200, repo.large, {}
+            case ["lfs-files", "batch"]:
+                gone = json.loads(body)["deletions"]["sha"]
+                repo.large = [file for file in repo.large if file["fileOid"] not in gone]
+                return 200, {}, {}
             case ["tree", _, *inside]:
                 deep = query.get("recursive", ["false"])[0].lower() == "true"
                 found = tree(repo.files, "/".join(inside), deep)
@@ -315,6 +328,12 @@ NO_ENTRY: Answer = (404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNo
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def shown(title: str) -> dict[str, Any]:
+    """A commit in a list of them."""
+    return {"id": "0" * 40, "authors": [{"user": "me"}], "date": now(), "title": title,
+            "message": ""}  # fmt: skip
 
 
 def blob_id(content: bytes) -> str:

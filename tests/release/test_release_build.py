@@ -1,0 +1,326 @@
+"""The folder of a release: loaded by ``datasets`` as projected, whole or not at all, verifiable."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+import yaml
+
+from mi_arena.release import build as building
+from mi_arena.release.build import build
+from mi_arena.release.consent import notices
+from mi_arena.release.manifest import read_manifest
+from mi_arena.release.records import project
+from mi_arena.release.schema import COLUMNS, TABLES
+from mi_arena.study.__main__ import main as study_main
+from mi_arena.ui.texts import say
+from tests.processes import ROOT
+from tests.release.small_study import EXPERT, SECRET, Plan, SmallStudy
+
+UNSAID = {
+    "withdrawn": "我说过的葡萄",
+    "flagged": "我说过的橘子",
+    "open": "我说过的香蕉",
+    "left": "我说过的西瓜",
+    "seen today": "我想死，我说过的草莓",
+}
+"""What is written in battles that may not go out."""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallStudy]:
+    """A closed epoch with gaps, an open one, and another pair's without any battle that counts."""
+    made = SmallStudy(tmp_path_factory.mktemp("study") / "data")
+    first = made.epoch()
+    made.battle(first, Plan(says=("我的电话是13812345678", "怕咳嗽"), reason="B 更会听"))
+    made.battle(first, Plan(says=(UNSAID["withdrawn"],), withdrawn=True))
+    for number in range(8):
+        made.battle(first, Plan(who=EXPERT, overall="tie", says=(f"第{number}次",)))
+    made.battle(first, Plan(says=(UNSAID["flagged"],), flagged=True, judged=False))
+    made.battle(first, Plan(says=(UNSAID["left"],), judged=False))
+    made.battle(first, Plan(says=(UNSAID["seen today"],)))
+    made.close(first)
+    made.battle(made.epoch(), Plan(says=(UNSAID["open"],)))
+    other = made.epoch("pair-wombat")
+    made.battle(other, Plan(judged=False))
+    made.close(other)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="module")
+def release(study: SmallStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("release") / "out"
+    build(study.folder, SECRET, out)
+    return out
+
+
+@pytest.fixture
+def copy(release: Path, tmp_path: Path) -> Path:
+    """The release, to be tampered with."""
+    import shutil
+
+    return Path(shutil.copytree(release, tmp_path / "copy"))
+
+
+def test_datasets_loads_the_projection_row_by_row(
+    study: SmallStudy, release: Path, tmp_path: Path
+) -> None:
+    from datasets import load_dataset
+
+    made = project(study.store, SECRET)
+    assert len(made.rows["battles"]) == 9 and not made.rows["codings"]
+    for table in TABLES:
+        loaded = load_dataset(str(release), table, cache_dir=str(tmp_path))
+        assert list(loaded) == ["train"]
+        assert loaded["train"].to_list() == made.rows[table]
+        assert loaded["train"].column_names == [column.name for column in COLUMNS[table]]
+        assert loaded["train"].features == {c.name: c.type for c in COLUMNS[table]}
+    alone = load_dataset("parquet", data_dir=str(release / "battles"), cache_dir=str(tmp_path))
+    assert alone["train"].to_list() == made.rows["battles"]
+
+
+def test_nothing_that_may_not_go_out_is_in_any_byte(study: SmallStudy, release: Path) -> None:
+    files = {path: path.read_bytes() for path in release.rglob("*") if path.is_file()}
+    texts = [path.read_bytes().decode("utf-8", "ignore") for path in files]
+    texts += [
+        json.dumps(row, ensure_ascii=False, default=str)
+        for table in TABLES
+        for row in pandas.read_parquet(release / table / "train.parquet").to_dict("records")
+    ]
+    whole = "\n".join(texts)
+    assert "怕咳嗽" in whole and "[PHONE]" in whole
+    for said in (*UNSAID.values(), "13812345678", *study.battles, SECRET.decode()):
+        assert said not in whole
+    for event in study.store.events(("battle_started", "judgement")):
+        assert event.event_id not in whole and str(event.rater) not in whole
+
+
+def test_the_same_record_gives_the_same_bytes(
+    study: SmallStudy, release: Path, tmp_path: Path
+) -> None:
+    build(study.folder, SECRET, tmp_path / "again")
+    for path in release.rglob("*"):
+        if path.is_file():
+            again = tmp_path / "again" / path.relative_to(release)
+            assert again.read_bytes() == path.read_bytes(), path
+
+
+def test_the_card(release: Path) -> None:
+    text = (release / "README.md").read_text(encoding="utf-8")
+    front = yaml.safe_load(text.split("---")[1])
+    assert front["license"] == "cc-by-4.0" and front["language"] == ["zh"]
+    assert [one["config_name"] for one in front["configs"]] == list(TABLES)
+    for table in TABLES:
+        assert f"## Columns of `{table}`" in text
+        for column in COLUMNS[table]:
+            assert f"| `{column.name}` |" in text
+    for lang in ("zh", "en"):
+        assert notices()[lang] == say(lang, "notice").strip()
+        for line in notices()[lang].splitlines():
+            assert f"> {line}" in text
+    assert "can't be recalled" in text and "13 | 9" in text
+    manifest = read_manifest(release)
+    assert manifest.tables["battles"].left_out == {
+        "withdrawn": 1, "crisis": 1, "not_judged": 2, "crisis_found": 1, "open_epoch": 1,
+    }  # fmt: skip
+    assert manifest.consents == {"1": 2} and manifest.masked == {"PHONE": 1}
+
+
+def test_what_was_withdrawn_leaves_a_tombstone(tmp_path: Path) -> None:
+    study = SmallStudy(tmp_path / "data")
+    epoch = study.epoch()
+    study.battle(epoch, Plan())
+    study.battle(epoch, Plan(withdrawn=True))
+    study.close(epoch)
+    build(study.folder, SECRET, tmp_path / "out")
+    (stone,) = map(json.loads, (tmp_path / "out" / "tombstones.jsonl").read_text().splitlines())
+    assert stone.keys() == {"battle", "withdrawn_on"}
+    released = pandas.read_parquet(tmp_path / "out" / "battles" / "train.parquet")
+    assert stone["battle"] not in set(released["battle"]) and len(released) == 1
+    study.store.close()
+
+
+def test_the_notice_says_that_releases_are_public_and_final() -> None:
+    assert "公开" in notices()["zh"] and "无法收回" in notices()["zh"]
+    assert "publish" in notices()["en"] and "can't be recalled" in notices()["en"]
+
+
+# ---- whole or not at all
+
+
+def test_another_folder_is_not_replaced(study: SmallStudy, tmp_path: Path) -> None:
+    from mi_arena.jobs.script import BadInput
+
+    (tmp_path / "mine").write_text("x")
+    with pytest.raises(BadInput, match="something else than a release"):
+        build(study.folder, SECRET, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_fault_leaves_the_old_release_and_nothing_else(
+    study: SmallStudy, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(building, "card", full)
+    with pytest.raises(OSError, match="No space"):
+        build(study.folder, SECRET, copy)
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mi_arena.release", *map(str, arguments)],
+        env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", **environment},
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_from_a_shell(study: SmallStudy, release: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = command(
+        "build", "--out", out, "--data", study.folder, "--json", MI_ARENA_SECRET=SECRET.decode()
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert json.loads(done.stdout) == read_manifest(release).model_dump(mode="json")
+    assert (out / "epochs.json").read_bytes() == (release / "epochs.json").read_bytes()
+    for data, more, wanted in (
+        (tmp_path / "none", {"MI_ARENA_SECRET": SECRET.decode()}, "there is no"),
+        (study.folder, {}, "MI_ARENA_SECRET: not set"),
+    ):
+        done = command("build", "--out", tmp_path / "not", "--data", data, **more)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert wanted in done.stderr and not (tmp_path / "not").exists()
+    assert not (study.folder / "secret").exists()
+
+
+# ---- verify
+
+
+def verify(capsys: pytest.CaptureFixture[str], folder: Path, *more: str) -> tuple[int, Any]:
+    code = study_main(["verify", str(folder), "--json", *more])
+    out = capsys.readouterr()
+    return code, json.loads(out.out) if out.out else out.err
+
+
+def epochs_of(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "epochs.json").read_text())
+
+
+def change_epoch(folder: Path, **changes: object) -> None:
+    epochs = epochs_of(folder)
+    epochs[0].update(changes)
+    (folder / "epochs.json").write_text(json.dumps(epochs))
+
+
+def test_it_holds(release: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = verify(capsys, release)
+    assert code == 0 and told["holds"]
+    closed, still_open, other = told["epochs"]
+    assert (closed["begun"], closed["battles"], closed["gaps"]) == (13, 9, [1, 10, 11, 12])
+    assert closed["withheld"] == {
+        "withdrawn": 1, "crisis": 1, "not_judged": 1, "crisis_found": 1,
+    }  # fmt: skip
+    assert still_open["open"] and still_open["begun"] is None
+    assert (other["begun"], other["battles"], other["gaps"]) == (1, 0, [0])
+    opened = epochs_of(release)[1]
+    assert opened["seed"] is opened["served"] is None and len(opened["seed_commitment"]) == 64
+    assert study_main(["verify", str(release)]) == 0
+    assert "indices 1, 10-12" in capsys.readouterr().out
+
+
+def rewritten(folder: Path, change: Any, table: str = "battles") -> None:
+    path = folder / table / "train.parquet"
+    change(pandas.read_parquet(path)).to_parquet(path)
+
+
+@pytest.mark.parametrize("row", range(3))
+def test_a_flipped_side_is_told_by_its_battle(
+    copy: Path, capsys: pytest.CaptureFixture[str], row: int
+) -> None:
+    def flip(battles: Any) -> Any:
+        battles.loc[row, "tuned_side"] = {"A": "B", "B": "A"}[battles.loc[row, "tuned_side"]]
+        flipped.append(battles.loc[row, "battle"])
+        return battles
+
+    flipped: list[str] = []
+    rewritten(copy, flip)
+    code, told = verify(capsys, copy)
+    assert code == 4 and not told["holds"]
+    problems = told["epochs"][0]["problems"]
+    # By the seed, and by what its judgement says.
+    assert [one["battle"] for one in problems] == flipped * 2
+    assert study_main(["verify", str(copy)]) == 4
+    assert flipped[0] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"seed": "ab" * 32}, "its seed is not the one"),
+        ({"seed_commitment": "ab" * 32}, "its seed is not the one"),
+        ({"seed": None, "no_seed_because": "lost"}, "its seed is not told: lost"),
+        ({"served": {"pair": "another"}}, "fingerprint"),
+        ({"battles": 14}, "of 14 battles 5 are not in the release, and it names reasons for 4"),
+        ({"battles": 9}, "has index 9; 9 battles were begun"),
+        ({"withheld": {}}, "names reasons for 0"),
+    ],
+)
+def test_a_wrong_epoch(
+    copy: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, object], wanted: str
+) -> None:
+    change_epoch(copy, **changes)
+    code, told = verify(capsys, copy)
+    assert code == 4
+    assert any(wanted in one["what"] for one in told["epochs"][0]["problems"])
+    assert verify(capsys, copy, "--epoch", told["epochs"][1]["epoch"])[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (lambda battles: battles.iloc[1:], "of 13 battles 5 are not in the release"),
+        (lambda battles: battles.assign(allocation_index=0), "has index 0 with another"),
+        (lambda battles: battles.assign(epoch="no-such-1"), "is not in epochs.json"),
+    ],
+)
+def test_wrong_battles(
+    copy: Path, capsys: pytest.CaptureFixture[str], change: Any, wanted: str
+) -> None:
+    rewritten(copy, change)
+    code, told = verify(capsys, copy)
+    assert code == 4
+    whats = [one["what"] for epoch in told["epochs"] for one in epoch["problems"]]
+    assert any(wanted in what for what in whats), whats
+
+
+def test_what_cannot_be_read(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(capsys, copy, "--epoch", "none")[0] == 2
+    rewritten(copy, lambda battles: battles.drop(columns=["tuned_side"]))
+    assert verify(capsys, copy)[0] == 2
+    (copy / "battles" / "train.parquet").write_bytes(b"PAR1")
+    code, line = verify(capsys, copy)
+    assert code == 2 and line.count("\n") == 1
+    (copy / "epochs.json").write_text("[{}]")
+    code, line = verify(capsys, copy)
+    assert code == 2 and line.count("\n") == 1
+    assert verify(capsys, copy / "nowhere")[0] == 2
+
+
+def test_a_secret_that_is_another_tells_no_seed(study: SmallStudy, tmp_path: Path) -> None:
+    build(study.folder, b"not the secret of the study", tmp_path / "out")
+    told = epochs_of(tmp_path / "out")[0]
+    assert told["seed"] is None and "not the one" in told["no_seed_because"]
+    assert study_main(["verify", str(tmp_path / "out")]) == 4
