@@ -79,6 +79,8 @@ def card(
 
 
 def _front_matter(manifest: Manifest, languages: Iterable[str], licence: str) -> dict[str, Any]:
+    # `datasets` fails on a configuration without a row.
+    filled = [table for table in TABLES if manifest.tables[table].released]
     return {
         "pretty_name": TITLE,
         "license": licence,
@@ -89,12 +91,12 @@ def _front_matter(manifest: Manifest, languages: Iterable[str], licence: str) ->
             {
                 "config_name": table,
                 "data_files": [{"split": "train", "path": f"{table}/{FILE}"}],
-                **({"default": True} if table == TABLES[0] else {}),
+                **({"default": True} if table == filled[0] else {}),
             }
-            for table in TABLES
+            for table in filled
         ],
         "dataset_info": [
-            {"config_name": table, "features": features(table)._to_yaml_list()} for table in TABLES
+            {"config_name": table, "features": features(table)._to_yaml_list()} for table in filled
         ],
     }
 
@@ -118,7 +120,8 @@ def _counts(manifest: Manifest) -> str:
          sum(manifest.tables[table].left_out.values()))
         for table in TABLES
     ]  # fmt: skip
-    return _table(("table", "what", "rows", "left out"), rows)
+    counts = _table(("table", "what", "rows", "left out"), rows)
+    return counts + "\n\nA table without rows can't be loaded by its name."
 
 
 def _left_out(manifest: Manifest) -> str:

@@ -14,7 +14,6 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils._validators import validate_repo_id
-from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from mi_arena.hub.hub_errors import HUB_ERRORS, hub_line, passes
 from mi_arena.hub.patience import Patience
@@ -56,21 +55,15 @@ def check_repo(repo: str, private: str | None) -> None:
         )
 
 
-def push(
-    folder: Path, repo: str, token: str, *, patience: float, say: Callable[[str], None]
-) -> Pushed:
-    """Make the dataset hold exactly this release. Raises ``BadInput`` in one line.
-
-    Waits out what fails in passing, ``patience`` seconds at most.
-    """
+def push(folder: Path, repo: str, api: HfApi, patience: Patience) -> Pushed:
+    """Make the dataset hold exactly this release. Raises ``BadInput`` in one line."""
     read_manifest(folder)
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise BadInput(f"{folder}: {missing[0]} is missing; build the release again")
-    disable_progress_bars()
-    target = _Target(HfApi(token=token), repo, {name: folder / name for name in FILES}, say)
+    target = _Target(api, repo, {name: folder / name for name in FILES}, patience.say)
     try:
-        return Patience(say, patience)(f"push to {repo}", target.bring)
+        return patience(f"push to {repo}", target.bring)
     except HUB_ERRORS as error:
         raise BadInput(
             f"--repo {repo}: {hub_line(error)}; {folder} stays, and the same command pushes it"

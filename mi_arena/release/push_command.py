@@ -8,8 +8,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from huggingface_hub import get_token
-
+from mi_arena.hub.hub_client import open_hub
+from mi_arena.hub.patience import Patience
 from mi_arena.jobs.ending import GOES_ON, exit_code
 from mi_arena.jobs.script import BadInput, stop_on_terminate
 from mi_arena.release.build_command import settings_of
@@ -55,13 +55,8 @@ def _push(options: argparse.Namespace) -> None:
     manifest = read_manifest(options.folder)
     if not settings.data.is_dir():
         raise BadInput(f"--data: there is no folder {settings.data}; name the app's data folder")
-    token = get_token()
-    if not token:
-        raise BadInput("HF_TOKEN is not set; set it to a token that may write to the Hub")
-    pushed = push(
-        options.folder, repo, token, patience=options.patience,
-        say=lambda line: print(line, file=sys.stderr),
-    )  # fmt: skip
+    patience = Patience(lambda line: print(line, file=sys.stderr), options.patience)
+    pushed = push(options.folder, repo, open_hub(), patience)
     note_release(
         settings.data,
         LastRelease(

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from datasets import load_dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ from mi_arena.records.workspace_events import (
     MatchJudged,
     PracticeDone,
 )
+from mi_arena.release.parquet import write_table
 from mi_arena.release.records import Projection, project
 from mi_arena.release.schema import COLUMNS, TABLES
 from mi_arena.workspace.workspace import Workspace
@@ -217,6 +219,11 @@ def test_codings_and_matches(study: SmallStudy) -> None:
         "tuned",
     }
     rows = made.rows["codings"]
+    path = write_table(study.folder, "codings", rows)
+    loaded = load_dataset(
+        "parquet", data_files=str(path), cache_dir=str(study.folder / "cache"), split="train"
+    )
+    assert loaded.to_list() == rows
     assert [list(row) for row in rows] == [[column.name for column in COLUMNS["codings"]]] * 3
     ours = [row for row in rows if row["battle"]]
     (theirs,) = (row for row in rows if not row["battle"])

@@ -20,6 +20,7 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
+from mi_arena.hub.hub_client import open_hub
 from mi_arena.hub.hub_errors import told
 from mi_arena.hub.patience import Patience
 from mi_arena.jobs.finetune_config import FinetuneConfig, load_config
@@ -40,7 +41,6 @@ from training.on_hub.arguments import parse
 from training.on_hub.code_archive import code_files
 from training.on_hub.fetching import fetch_outputs
 from training.on_hub.following import End, Follower
-from training.on_hub.hub_client import open_hub
 from training.on_hub.job_inputs import job_inputs
 from training.on_hub.job_note import JobNote, new_note, read_note, write_note
 from training.on_hub.mirroring import MirroredRun

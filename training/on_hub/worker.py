@@ -21,9 +21,9 @@ from typing import IO, Literal
 
 import psutil
 
+from mi_arena.hub.hub_client import open_hub
 from mi_arena.hub.patience import Patience
 from mi_arena.jobs.script import DONE, FAULT, STOPPED, WRONG_INPUT
-from training.on_hub.hub_client import open_hub
 from training.on_hub.outcome import Outcome
 from training.on_hub.publishing import CONSOLE, Publisher
 from training.on_hub.restoring import restore

@@ -205,6 +205,8 @@ class HubStandIn(HttpStandIn):
         match words:
             case ["api", "whoami-v2"]:
                 return 200, {"type": "user", "name": "me", "orgs": []}, {}
+            case ["api", "validate-yaml"]:
+                return 200, {"errors": [], "warnings": []}, {}
             case ["api", "repos", "create"]:
                 return self._create(json.loads(body))
             case ["api", "models", owner, name, *_]:

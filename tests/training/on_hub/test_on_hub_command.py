@@ -225,7 +225,7 @@ def test_what_is_there_is_not_sent_again(hub: HubStandIn, config: Path) -> None:
 
 def no_token(hub: HubStandIn, patch: pytest.MonkeyPatch) -> None:
     patch.delenv("HF_TOKEN")
-    patch.setattr("training.on_hub.hub_client.get_token", lambda: None)
+    patch.setattr("mi_arena.hub.hub_client.get_token", lambda: None)
 
 
 def public_repo(hub: HubStandIn, _: Any) -> None:
@@ -295,7 +295,7 @@ def test_refused_in_one_line(
         return
     # Mended, it goes well, and in the same directory.
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setattr("training.on_hub.hub_client.get_token", lambda: TOKEN)
+    monkeypatch.setattr("mi_arena.hub.hub_client.get_token", lambda: TOKEN)
     hub.faults, hub.models, hub.machine = [], {"owner/base"}, acting(GOOD_END)
     hub.repos = {name: repo for name, repo in hub.repos.items() if repo.private}
     assert start(config) == 0
