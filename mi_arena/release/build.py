@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +34,16 @@ CARD, TOMBSTONES = "README.md", "tombstones.jsonl"
 LICENCE = "cc-by-4.0"
 
 
-def build(data: Path, secret: bytes, out: Path, licence: str = LICENCE) -> Manifest:
+@dataclass(frozen=True)
+class Built:
+    """What a release holds, and what is not told in it."""
+
+    manifest: Manifest
+    open_work: int
+    """Experts' unfinished work on dialogues in it: its raters could look up the systems."""
+
+
+def build(data: Path, secret: bytes, out: Path, licence: str = LICENCE) -> Built:
     """Write the release of the records in ``data`` to ``out``, in place of an older one.
 
     What is stored while it is written is for the next one. Raises ``BadInput``, ``OSError``.
@@ -81,7 +91,7 @@ def _snapshot(database: Path) -> Iterator[EventStore]:
             store.close()
 
 
-def _write(store: EventStore, secret: bytes, folder: Path, licence: str) -> Manifest:
+def _write(store: EventStore, secret: bytes, folder: Path, licence: str) -> Built:
     made = project(store, secret)
     epochs = epochs_told(store, secret, made.withheld)
     gone = tombstones(store.events("withdrawn"), Pseudonyms(secret))
@@ -95,7 +105,7 @@ def _write(store: EventStore, secret: bytes, folder: Path, licence: str) -> Mani
     languages = {str(row["lang"]) for row in made.rows["battles"]}
     text = card(manifest, epochs, languages, notices(), licence)
     (folder / CARD).write_text(text, encoding="utf-8")
-    return manifest
+    return Built(manifest, made.open_work)
 
 
 def _manifest(store: EventStore, made: Projection, gone: int) -> Manifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from mi_arena.jobs.ending import ANEW, exit_code
@@ -36,11 +37,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     def work() -> None:
         settings = settings_of(options.data)
-        manifest = build(settings.data, _secret(settings), options.out, options.licence)
+        built = build(settings.data, _secret(settings), options.out, options.licence)
         if options.json:
-            print(json.dumps(manifest.model_dump(mode="json")))
+            print(json.dumps(built.manifest.model_dump(mode="json")))
         else:
-            print("\n".join([*_told(manifest), f"written to {options.out}"]))
+            print("\n".join([*_told(built.manifest), f"written to {options.out}"]))
+        if built.open_work:
+            print(
+                f"note: {built.open_work} pieces of experts' work on these dialogues are not "
+                "finished; whoever has them could look up the systems once this is public",
+                file=sys.stderr,
+            )
 
     stop_on_terminate()
     return exit_code("mi_arena.release build", work, ANEW)

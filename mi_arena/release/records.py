@@ -40,6 +40,8 @@ class Projection:
     """Who held the battles that go out, as the records know them."""
     masked: Counter[str] = field(default_factory=Counter)
     """By kind: how often personal data was masked."""
+    open_work: int = 0
+    """Experts' unfinished work on dialogues that go out: its raters could look up the systems."""
 
 
 def project(store: EventStore, secret: bytes) -> Projection:
@@ -48,6 +50,7 @@ def project(store: EventStore, secret: bytes) -> Projection:
     making.battles()
     making.verdicts()
     making.codings()
+    making.open_work()
     return making.finished()
 
 
@@ -151,6 +154,12 @@ class _Making:
         """Why what came from a battle is left out: as the battle is."""
         battle = battle or self._battle_of.get(id_)
         return self._reasons[battle] if battle is not None else None
+
+    def open_work(self) -> None:
+        for work in self._books.assignments.values():
+            battle = self._battle_of.get(work.target)
+            if battle is not None and not self._books.done(work):
+                self._made.open_work += self._reasons[battle] is None
 
     def finished(self) -> Projection:
         for rows in self._made.rows.values():

@@ -65,7 +65,8 @@ class SmallStudy:
     def epoch(self, pair: str = "pair-quokka", version: int = 1) -> Epoch:
         """The open epoch of a pair with this served; opens one."""
         with self.store.transaction() as transaction:
-            return self._epochs.current(transaction, pair, {"pair": pair, "version": version})
+            served = {"pair": pair, "version": version, "decoding": {"temperature": 1.0, "k": None}}
+            return self._epochs.current(transaction, pair, served)
 
     def close(self, epoch: Epoch) -> None:
         self.tell(EpochClosed(reason="admin"), CHIEF, epoch.id)

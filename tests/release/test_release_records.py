@@ -26,6 +26,7 @@ from mi_arena.records.workspace_events import (
     CodingSubmitted,
     MatchJudged,
     PracticeDone,
+    WorkAssigned,
 )
 from mi_arena.release.parquet import write_table
 from mi_arena.release.records import Projection, project
@@ -191,6 +192,8 @@ def test_codings_and_matches(study: SmallStudy) -> None:
         ),
         CHIEF,
     )  # fmt: skip
+    for number, dialogue in enumerate((drawn_dialogues[0], drawn_dialogues[2])):
+        study.tell(WorkAssigned(assignment=f"o{number}", task="coding", target=dialogue), EXPERT)
     study.tell(PracticeDone(vignette=vignettes()[0].id, filled=vignettes()[0].known), EXPERT)
     for number, (match, dialogue) in enumerate(
         [*((f"match-{b}", d) for b, d in zip(study.battles, drawn_dialogues, strict=True)),
@@ -206,6 +209,7 @@ def test_codings_and_matches(study: SmallStudy) -> None:
     made = project(study.store, SECRET)
     workspace.close()
 
+    assert made.open_work == 1  # that on a withdrawn battle is none
     assert both_of(made) == all_of(study.store)
     assert made.left_out["codings"] == Counter(
         withdrawn=1, open_epoch=1, superseded=2, admin=1, practice=1
