@@ -18,8 +18,9 @@ HAN_DIGITS = {
     "伍": "5", "陆": "6", "柒": "7", "捌": "8", "玖": "9",
 }  # fmt: skip
 _SPELT = rf"[{''.join(HAN_DIGITS)}\d]"
-_HAN_RUN = re.compile(rf"{_SPELT}(?:[ \-]?{_SPELT}){{6,}}")
+_HAN_RUN = re.compile(rf"{_SPELT}(?:[ ,、\-]?{_SPELT}){{6,}}")
 """Seven and more in a row count nothing: they spell a number out."""
+_COMMAS = str.maketrans(",、", "--")
 _INVISIBLE = frozenset("\ufe0e\ufe0f\u20e3")
 """What makes an emoji of a digit."""
 _BETWEEN = r"[ \t\u00a0.·•_~\-–—()]{0,3}"
@@ -71,8 +72,16 @@ def plain(text: str) -> Plain:
             characters.append(str(unicodedata.decimal(one)) if one.isdecimal() else one)
             places.append(place)
     seen = "".join(characters)
-    seen = _HAN_RUN.sub(lambda run: "".join(HAN_DIGITS.get(c, c) for c in run.group()), seen)
+    seen = _HAN_RUN.sub(_spelt_out, seen)
     return Plain(seen, (*places, len(text)))
+
+
+def _spelt_out(run: re.Match[str]) -> str:
+    """Of the same length. A comma parts groups only where somebody spells."""
+    said = run.group()
+    if not HAN_DIGITS.keys() & set(said):
+        return said
+    return "".join(HAN_DIGITS.get(character, character) for character in said).translate(_COMMAS)
 
 
 def numbers_in(text: str) -> Iterator[Number]:

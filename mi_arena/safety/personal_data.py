@@ -156,6 +156,7 @@ def _by_pattern(seen: Plain) -> Iterator[Span]:
                 yield Span(start, end, kind)
 
 
+_DIGIT = re.compile(r"\d")
 _LEAD = re.compile(
     "住在|搬到|位于|寄到|送到|来到|地址是|住址是|家在|老家|人在|就在|住|在|到|去|是|：|:|，|,|。"
 )
@@ -163,7 +164,8 @@ _LEAD = re.compile(
 
 def _without_lead(text: str, start: int, end: int) -> int:
     """Where the address itself begins: what leads up to it is no part of it."""
-    for lead in _LEAD.finditer(text, start, end):
+    digit = _DIGIT.search(text, start, end)
+    for lead in _LEAD.finditer(text, start, digit.start() if digit else end):
         # Not a character of the street's own name, such as 在 near its end.
         if lead.end() <= end - 4:
             start = lead.end()
@@ -243,6 +245,7 @@ def _compiled() -> _Compiled:
         "common": f"[{common}]",
         "surname": f"[{every}]",
         "compound": f"(?:{'|'.join(table.compound_surnames.split())})",
+        "given": f"[{''.join(table.given_name_characters.split())}]",
         "not_name": f"(?:{'|'.join(table.not_names_en.split())})",
     }
 
@@ -252,10 +255,9 @@ def _compiled() -> _Compiled:
                 regex = regex.replace("{" + name + "}", part)
         return re.compile(regex, re.VERBOSE)
 
-    given = f"[{''.join(table.given_name_characters.split())}]"
     name = build(
-        f"(?: {{compound}} | [{common}高金方白] ) (?: {given} | {given}{{han}} | {{han}}{given} )"
-        f"| {{compound}} {{han}}{{1,2}} | [老小阿] [{common}] | [小阿] {given}"
+        "(?: {compound} | {common} | [高金方白] ) (?: {given} | {given}{han} | {han}{given} )"
+        "| {compound} {han}{1,2} | [老小阿] {common} | [小阿] {given}"
     )
     return _Compiled(
         patterns=[(one.kind, build(one.regex)) for one in table.patterns],
