@@ -97,13 +97,16 @@ def mask(text: str) -> Masked:
     characters hide nothing. Masking twice changes nothing.
     """
     counts: Counter[Kind] = Counter()
-    parts: list[str] = []
-    at = 0
-    for span in find(text):
-        parts += [text[at : span.start], f"[{span.kind}]"]
-        counts[span.kind] += 1
-        at = span.end
-    return Masked("".join([*parts, text[at:]]), counts)
+    # A mask may uncover what stood too close to it; each turn leaves less text than the one before.
+    while found := find(text):
+        counts.update(span.kind for span in found)
+        parts: list[str] = []
+        at = 0
+        for span in found:
+            parts += [text[at : span.start], f"[{span.kind}]"]
+            at = span.end
+        text = "".join([*parts, text[at:]])
+    return Masked(text, counts)
 
 
 def find(text: str) -> list[Span]:
