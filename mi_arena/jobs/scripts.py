@@ -10,11 +10,13 @@ NEEDED_SECRETS: Mapping[str, Collection[str]] = {
     "training.finetune": ("HF_TOKEN",),
     "training.on_hub": ("HF_TOKEN",),
     "training.split": ("HF_TOKEN",),
+    "mi_arena.release": ("HF_TOKEN", "MI_ARENA_SECRET"),
     "eval.respond": ("HF_TOKEN",),
     "eval.simulate": ("HF_TOKEN",),
     "eval.report": ("HF_TOKEN",),
 }
-"""By script: gated bases, what is uploaded, rented machines. No other gets a secret."""
+"""By script: gated bases, what is uploaded, rented machines, the ids of a release. No other gets a
+secret."""
 ON_SEVERAL_GPUS = frozenset({"training.finetune"})
 """Scripts that share their work out when they are started once for each GPU."""
 

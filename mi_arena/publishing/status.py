@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from mi_arena.publishing.index import INDEX_NAME, ShardIndex
 from mi_arena.records.store import DATABASE_NAME, EventStore
+from mi_arena.release.status import LastRelease, release_status
 
 NOT_PUBLISHED = "nothing is published from this folder: MI_ARENA_DATASET is not set for its app"
-NO_RELEASE = "there is no release"
+NO_RELEASE = "nothing was released from this folder yet"
 LATE = 5
 """An event is late when it has waited so many times as long as it should at most, and"""
 LATE_SECONDS = 600.0
@@ -48,6 +49,27 @@ class InDataset:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Of one table of the last release."""
+
+    released: int
+    left_out: dict[str, int]
+    """Those that are not in it, by reason."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """The last release, and what has come since."""
+
+    repo: str
+    commit: str
+    pushed_at: str
+    tables: dict[str, Table]
+    judgements_since: int
+    """Stored and neither in it nor among those that it left out: they came later."""
+
+
+@dataclass(frozen=True)
 class Status:
     """``publishing`` and ``release`` are ``None`` for the reason beside them."""
 
@@ -58,7 +80,7 @@ class Status:
     events_stored: int
     publishing: InDataset | None
     publishing_reason: str | None
-    release: dict[str, Any] | None
+    release: Released | None
     release_reason: str | None
     alarms: list[str]
 
@@ -79,6 +101,7 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
     finally:
         store.close()
     count = Counter(one.kind for one in stored.values())
+    release = _released(release_status(data), count["judgement"] + count["match_judged"])
     publishing, alarms = None, []
     if count["judgement"] > count["battle_started"]:
         alarms.append(
@@ -94,8 +117,8 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
         events_stored=len(stored),
         publishing=publishing,
         publishing_reason=NOT_PUBLISHED if known is None else None,
-        release=None,
-        release_reason=NO_RELEASE,
+        release=release,
+        release_reason=NO_RELEASE if release is None else None,
         alarms=alarms,
     )
 
@@ -120,6 +143,23 @@ def alarms_of(there: InDataset, seconds: float) -> list[str]:
             f"{there.events_waiting} events wait to be published, the oldest for {oldest:.0f} s"
         )
     return alarms
+
+
+def _released(last: LastRelease | None, judgements: int) -> Released | None:
+    if last is None:
+        return None
+    tables = {
+        name: Table(counts.released, dict(counts.left_out))
+        for name, counts in last.held.tables.items()
+    }
+    held = tables["judgements"]
+    return Released(
+        repo=last.repo,
+        commit=last.commit,
+        pushed_at=last.pushed_at.isoformat(),
+        tables=tables,
+        judgements_since=max(0, judgements - held.released - sum(held.left_out.values())),
+    )
 
 
 class _Stored(NamedTuple):

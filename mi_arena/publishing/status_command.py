@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mi_arena.publishing.status import Status, read_status
+from mi_arena.publishing.status import Released, Status, read_status
 
 DESCRIPTION = (
     "Count what is stored and what of it is in the private dataset, while the app runs or not; "
@@ -43,8 +43,18 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"last error                 {_noted(there.last_error, 'line')}"
     if status.release is None:
         yield f"records in the release     –  ({status.release_reason})"
+    else:
+        yield from _release(status.release)
     for alarm in status.alarms:
         yield f"ALARM: {alarm}"
+
+
+def _release(last: Released) -> Iterator[str]:
+    yield f"last release               {last.pushed_at}  {last.repo} at {last.commit}"
+    for name, table in last.tables.items():
+        why = ", ".join(f"{count} {reason}" for reason, count in table.left_out.items())
+        yield f"  {name:<24} {table.released}  (left out: {why or 'none'})"
+    yield f"  {'judgements since':<24} {last.judgements_since}"
 
 
 def _noted(note: dict[str, Any] | None, key: str) -> str:

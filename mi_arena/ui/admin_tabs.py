@@ -51,7 +51,7 @@ class AdminTabs:
         with gr.Tab("评估", id="evaluate", visible=False) as evaluate:
             evaluate_page = EvaluatePage(tools, identities, browser)
         with gr.Tab("研究", id="study", visible=False) as study:
-            study_page = StudyPage(arena, workspace, identities, minimum_n, browser)
+            study_page = StudyPage(arena, tools, workspace, identities, minimum_n, browser)
         self.labels = {
             data: "tab_data", train: "tab_train", evaluate: "tab_evaluate", study: "tab_study",
         }  # fmt: skip

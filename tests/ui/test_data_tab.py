@@ -261,6 +261,7 @@ def test_raw_calls_without_an_admins_session_do_nothing(site: Site) -> None:
     looks = ("evaluate-stop", "evaluate-resume", "evaluate-compare", "rounds-score", "rounds-after")
     assert set(looks) <= triggers
     assert {"study-refresh", "study-close", "study-leave-out", "study-bring-back"} <= triggers
+    assert {"release-build", "release-push"} <= triggers
     _, expert = invite(site, "expert")
     for session in ({}, {"member": "made-up"}, None, {"rater": expert.rater}):
         for handler in handlers:

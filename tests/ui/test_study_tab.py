@@ -8,9 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from mi_arena.records.results_query import epochs
+from tests.battles.conftest import SECRET
 from tests.ui.conftest import (
     DESKTOP,
     PHONE,
+    TIMEOUT,
     Site,
     agree,
     choose,
@@ -18,7 +20,7 @@ from tests.ui.conftest import (
     open_page,
     sign_in,
 )
-from tests.workspace.conftest import code_dialogue, import_alone, train
+from tests.workspace.conftest import append_battle, code_dialogue, import_alone, train
 
 pytestmark = pytest.mark.browser
 
@@ -94,4 +96,25 @@ def test_how_far_raters_are(site: Site, chrome: Browser) -> None:
     site.workspace.assignments.draw("coding", 1, 0.0)
     page = open_study(chrome, site)
     expect(page.locator("#study-work")).to_contain_text("共完成 1 / ")
+    page.context.close()
+
+
+def test_a_release_is_built_and_looked_at(
+    site: Site, chrome: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MI_ARENA_SECRET", SECRET.decode())
+    (epoch,) = epochs(site.arena.store)
+    append_battle(site.arena.store, epoch=epoch.id)
+    site.arena.offer.close_epoch(epoch.id)
+    page = open_study(chrome, site)
+    expect(page.locator("#study-health .note.good")).to_contain_text("没有警报")
+    expect(page.locator("#study-released")).to_contain_text("还没有发布过")
+    page.click("#release-push")
+    expect(page.locator("#study-note")).to_contain_text("请先在下面选一份")
+    page.click("#release-build")
+    expect(page.locator("#release-run h3")).to_have_text(re.compile("完成$"), timeout=TIMEOUT)
+    result = page.locator("#release-result")
+    expect(result.locator("tr", has_text="对战").first).to_contain_text("1")
+    page.click("#release-push")
+    expect(page.locator("#study-note")).to_contain_text("请先勾选")
     page.context.close()

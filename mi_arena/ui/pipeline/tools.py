@@ -19,6 +19,7 @@ from mi_arena.settings import ROOT
 from mi_arena.ui.pipeline.downloads import Downloads
 
 ASSETS = ROOT / "mi_arena" / "assets"
+RELEASE = "mi_arena.release"
 BUILT_IN = {f"mi_zh/{name}": ASSETS / "mi_zh" / name for name in ("train.jsonl", "test.jsonl")}
 
 
@@ -50,7 +51,7 @@ def pipeline_tools(
     """
     inputs = Inputs(runs, BUILT_IN)
     steps = (*DATA_STEPS, *evaluate_steps(data))
-    scripts = {step.module for step in steps} | {MODULE, ON_HUB}
+    scripts = {step.module for step in steps} | {MODULE, ON_HUB, RELEASE}
     launcher = Launcher(runs, scripts, ROOT, NEEDED_SECRETS)
     downloads = Downloads(inputs, keyed)
     pairs = list(load_registry(models).values())

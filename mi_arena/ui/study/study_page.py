@@ -8,12 +8,16 @@ import gradio as gr
 
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
+from mi_arena.publishing.status import read_status
 from mi_arena.records.results_query import EpochInfo, battle_counts, epochs, judgement_rows
-from mi_arena.records.store import AlreadyStored
+from mi_arena.records.store import AlreadyStored, StoreError
 from mi_arena.study.results import Group, ResultsTable, results_table
 from mi_arena.ui.pipeline.admins import Admins, Updates
 from mi_arena.ui.pipeline.runs_panel import told
+from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.session import Session
+from mi_arena.ui.study.health_html import health_html, release_html
+from mi_arena.ui.study.release_part import ReleasePart
 from mi_arena.ui.study.study_html import (
     EpochStanding,
     assignments_html,
@@ -21,6 +25,7 @@ from mi_arena.ui.study.study_html import (
     pairs_html,
 )
 from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.transcript import note_html
 from mi_arena.ui.updates import merged
 from mi_arena.workspace.workspace import Workspace
 
@@ -33,12 +38,14 @@ class StudyPage:
     def __init__(
         self,
         arena: Arena,
+        tools: PipelineTools,
         workspace: Workspace,
         identities: Identities,
         minimum_n: int,
         browser: gr.BrowserState,
     ):
         self._arena, self._workspace, self._minimum = arena, workspace, minimum_n
+        self._data = tools.data
         with gr.Row():
             self.heading = gr.Markdown()
             self.refresh = gr.Button(elem_id="study-refresh", scale=0, min_width=110)
@@ -58,12 +65,18 @@ class StudyPage:
             self.bring_back = gr.Button(elem_id="study-bring-back", scale=0, min_width=170)
         self.work_heading = gr.Markdown()
         self.work = gr.HTML(elem_id="study-work")
+        self.health_heading = gr.Markdown()
+        self.health = gr.HTML(elem_id="study-health")
+        self.release_heading = gr.Markdown()
+        self.released = gr.HTML(elem_id="study-released")
+        self.release = ReleasePart(tools, admins, browser)
         self._connect(admins, browser)
 
     def _connect(self, admins: Admins, browser: gr.BrowserState) -> None:
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
         shown = [*self.outputs(), self.note]
-        self.refresh.click(admins.only(self.on_open), [browser], shown, **quiet)
+        looking = [browser, self.release.runs.parts.chosen]
+        self.refresh.click(admins.only(self.on_open), looking, shown, **quiet)
         self.close.click(
             admins.only(self.on_close), [browser, self.epoch, self.sure], shown, **quiet
         )
@@ -74,7 +87,7 @@ class StudyPage:
             button.click(admins.only(action), [browser, self.pair], shown, **quiet)
         self.opened: dict[str, Any] = {
             "fn": admins.only(self.on_open),
-            "inputs": [browser],
+            "inputs": looking,
             "outputs": shown,
             **quiet,
         }
@@ -83,7 +96,8 @@ class StudyPage:
         return [
             self.heading, self.refresh, self.epochs_heading, self.epochs, self.epoch, self.sure,
             self.close, self.pairs_heading, self.pairs, self.pair, self.leave_out, self.bring_back,
-            self.work_heading, self.work,
+            self.work_heading, self.work, self.health_heading, self.health, self.release_heading,
+            self.released, *self.release.outputs(),
         ]  # fmt: skip
 
     def words(self, session: Session) -> Updates:
@@ -100,12 +114,21 @@ class StudyPage:
             self.leave_out: gr.update(value=say(lang, "study_leave_out")),
             self.bring_back: gr.update(value=say(lang, "study_bring_back")),
             self.work_heading: _section(lang, "work"),
+            self.health_heading: _section(lang, "health"),
+            self.release_heading: _section(lang, "release"),
+            **self.release.words(session),
         }
 
     # ---- actions of an admin
 
-    def on_open(self, session: Session) -> Updates:
-        return merged(self.words(session), self._shown(session), {self.note: ""})
+    def on_open(self, session: Session, chosen: object) -> Updates:
+        return merged(
+            self.words(session),
+            self._shown(session),
+            self._kept(session),
+            self.release.runs.look(session, chosen),
+            {self.note: ""},
+        )
 
     def on_close(self, session: Session, epoch: object, sure: object) -> Updates:
         if not epoch:
@@ -160,6 +183,17 @@ class StudyPage:
                 choices=list(pairs), value=next(iter(pairs)) if len(pairs) == 1 else None
             ),
             self.work: assignments_html(self._workspace.assignments.standings(), lang),
+        }
+
+    def _kept(self, session: Session) -> Updates:
+        """Read from the disk, as from a shell: what other processes see is what counts."""
+        try:
+            status = read_status(self._data)
+        except StoreError as error:
+            return {self.health: note_html(str(error), "bad")}
+        return {
+            self.health: health_html(status, session.lang),
+            self.released: release_html(status.release, session.lang),
         }
 
     def _standing(self, epoch: EpochInfo) -> EpochStanding:

@@ -1,0 +1,82 @@
+"""How the records are kept and released, as HTML: counts that add up, alarms where they do not."""
+
+from __future__ import annotations
+
+from html import escape
+
+from mi_arena.publishing.status import InDataset, Released, Status
+from mi_arena.ui.study.study_html import table
+from mi_arena.ui.texts import LANGS, Lang, all_texts, said
+
+
+def health_html(status: Status, lang: Lang) -> str:
+    """Alarms first: whoever looks wants to know whether all is well."""
+    alarms = "".join(
+        f'<p class="note bad" role="alert">{escape(alarm)}</p>' for alarm in status.alarms
+    )
+    well = "" if status.alarms else f'<p class="note good">{said(lang, "health_well")}</p>'
+    rows = [
+        (said(lang, "health_battles"), f"{status.battles_shown:,}"),
+        (said(lang, "health_judgements"), f"{status.judgements_acknowledged:,}"),
+        (said(lang, "health_events"), f"{status.events_stored:,}"),
+        *(_dataset(status.publishing, lang) if status.publishing else ()),
+    ]
+    none = "" if status.publishing else f"<p>{said(lang, 'health_no_dataset')}</p>"
+    heads = [said(lang, "health_what"), said(lang, "health_count")]
+    return f"{alarms}{well}{table(heads, rows)}{none}"
+
+
+def release_html(last: Released | None, lang: Lang) -> str:
+    """What the last release holds, and why it does not hold the rest."""
+    if last is None:
+        return f"<p>{said(lang, 'release_none')}</p>"
+    told = said(lang, "release_last", repo=last.repo, at=last.pushed_at[:16].replace("T", " "))
+    since = said(lang, "release_since", n=last.judgements_since)
+    tables = {name: (one.released, one.left_out) for name, one in last.tables.items()}
+    return f"<p>{told} {since}</p>{tables_html(tables, lang)}"
+
+
+def tables_html(tables: dict[str, tuple[int, dict[str, int]]], lang: Lang) -> str:
+    """Of a release: records in it and not in it, by table."""
+    rows = [
+        (
+            said(lang, f"release_{name}"),
+            f"{released:,}",
+            "<br>".join(f"{_reason(why, lang)} {count:,}" for why, count in left_out.items())
+            or "–",
+        )
+        for name, (released, left_out) in tables.items()
+    ]
+    heads = [said(lang, f"release_{key}") for key in ("table", "in_it", "not_in_it")]
+    return table(heads, rows)
+
+
+def _dataset(there: InDataset, lang: Lang) -> list[tuple[str, str]]:
+    oldest = "–"
+    if there.oldest_waiting_seconds is not None:
+        oldest = said(lang, "health_seconds", n=round(there.oldest_waiting_seconds))
+    last = there.last_commit
+    error = there.last_error
+    return [
+        (said(lang, "health_dataset"), escape(str(there.dataset or "–"))),
+        (said(lang, "health_published"), f"{there.events_published:,}"),
+        (said(lang, "health_waiting"), f"{there.events_waiting:,}"),
+        (said(lang, "health_oldest"), oldest),
+        (
+            said(lang, "health_commit"),
+            "–" if last is None else f"<code>{escape(str(last['id'])[:12])}</code> {_at(last)}",
+        ),
+        (
+            said(lang, "health_error"),
+            "–" if error is None else f"{escape(str(error['line']))} {_at(error)}",
+        ),
+    ]
+
+
+def _at(note: dict[str, object]) -> str:
+    return escape(str(note["at"])[:16].replace("T", " "))
+
+
+def _reason(why: str, lang: Lang) -> str:
+    key = f"left_out_{why}"
+    return said(lang, key) if key in all_texts()[LANGS[0]] else escape(why)

@@ -1,0 +1,108 @@
+"""The release, from the Study tab: built as a run, looked at, and then brought to the Hub."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mi_arena.jobs.viewing import RunView
+from mi_arena.release.manifest import MANIFEST
+from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
+from mi_arena.ui.pipeline.tools import RELEASE as MODULE
+from mi_arena.ui.pipeline.tools import PipelineTools
+from mi_arena.ui.session import Session
+from mi_arena.ui.study.health_html import tables_html
+from mi_arena.ui.texts import Lang, said, say
+
+FOLDER = "release"
+"""Of the release inside the folder of the run that built it."""
+CONSOLE = "console.txt"
+
+
+class ReleasePart:
+    """Made inside a ``gr.Blocks`` context."""
+
+    def __init__(self, tools: PipelineTools, admins: Admins, browser: gr.BrowserState):
+        self._tools, self._note = tools, admins.note
+        with gr.Row():
+            self.build = gr.Button(elem_id="release-build", min_width=170)
+            self.sure = gr.Checkbox(value=False, elem_id="release-sure")
+            self.push = gr.Button(elem_id="release-push", min_width=170)
+        self.runs = RunsPanel(
+            "release", tools.launcher, frozenset({MODULE}), tools.downloads, self._result,
+            dict, [], admins, browser,
+        )  # fmt: skip
+        quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
+        shown = [*self.outputs(), self._note]
+        self.build.click(admins.only(self.on_build), [browser], shown, **quiet)
+        self.push.click(
+            admins.only(self.on_push), [browser, self.runs.parts.chosen, self.sure], shown, **quiet
+        )
+
+    def outputs(self) -> list[Any]:
+        return [self.build, self.sure, self.push, *self.runs.outputs()]
+
+    def words(self, session: Session) -> Updates:
+        lang = session.lang
+        return {
+            self.build: gr.update(value=say(lang, "release_build")),
+            self.sure: gr.update(label=say(lang, "release_sure")),
+            self.push: gr.update(value=say(lang, "release_push")),
+            **self.runs.words(session),
+        }
+
+    # ---- actions of an admin
+
+    def on_build(self, session: Session) -> Updates:
+        folder = self._tools.launcher.new_folder("release")
+        words = ["build", f"--out={folder.resolve() / FOLDER}", f"--data={self._data}"]
+        return self._begun(session, folder, words)
+
+    def on_push(self, session: Session, chosen: object, sure: object) -> Updates:
+        built = self._tools.launcher.root.resolve() / str(chosen or "") / FOLDER
+        if not chosen or not (built / MANIFEST).is_file():
+            return {self._note: told(session, "release_choose", "bad")}
+        if sure is not True:
+            return {self._note: told(session, "study_not_sure", "bad")}
+        folder = self._tools.launcher.new_folder("release-push")
+        begun = self._begun(session, folder, ["push", str(built), f"--data={self._data}"])
+        return {**begun, self.sure: gr.update(value=False)}
+
+    # ---- inside
+
+    @property
+    def _data(self) -> Path:
+        return self._tools.data.resolve()
+
+    def _begun(self, session: Session, folder: Path, words: list[str]) -> Updates:
+        run = self._tools.launcher.submit(folder, MODULE, words)
+        return {
+            self._note: told(session, "data_begun", "good", name=run.name),
+            **self.runs.look(session, run.name),
+        }
+
+    def _result(self, run: RunView, lang: Lang) -> str:
+        """What a built release holds; of a push what it says."""
+        try:
+            found = json.loads((run.path / FOLDER / MANIFEST).read_text(encoding="utf-8"))
+            tables = {
+                name: (one["released"], one["left_out"]) for name, one in found["tables"].items()
+            }
+            masked = ", ".join(f"{kind} {count}" for kind, count in found["masked"].items())
+            told = said(lang, "release_masked", what=masked or "–", n=found["tombstones"])
+            return f"{tables_html(tables, lang)}<p>{told}</p>"
+        except (OSError, ValueError, KeyError, TypeError):
+            text = _console(run)
+            return f'<pre class="run-log" tabindex="0">{escape(text)}</pre>' if text else ""
+
+
+def _console(run: RunView) -> str:
+    try:
+        return (run.path / CONSOLE).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
