@@ -29,6 +29,8 @@ from training.step_counts import evaluation_steps, steps_per_epoch
 
 FEW = 100
 """Fewer dialogues than that to learn from are warned of. Our own choice."""
+EPOCHS_LOOKED_AT = 5
+"""For the share of padding: epochs differ by how they are shuffled, and hardly in that."""
 BARS = 20
 """The histogram has about so many."""
 
@@ -82,12 +84,12 @@ def _targets(example: Example) -> int:
 
 
 def _padding_share(config: FinetuneConfig, lengths: Sequence[int]) -> float:
-    """Of all positions of the batches that the run will really make."""
-    positions = 0
-    for epoch in range(config.epochs):
+    """Of all positions of the batches that the run will really make in its first epochs."""
+    positions, looked_at = 0, min(config.epochs, EPOCHS_LOOKED_AT)
+    for epoch in range(looked_at):
         batches = length_grouped(lengths, config.batch_dialogues, (config.seed, epoch))
         positions += sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
-    return 1 - config.epochs * sum(lengths) / positions
+    return 1 - looked_at * sum(lengths) / positions
 
 
 def _histogram(lengths: Sequence[int]) -> list[Facts]:

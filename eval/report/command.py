@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eval.respond.run import Task as Answering
     from mi_arena.llm.task_command import Job
 
+MOST_EXAMPLES = 5
 _TO_THE_JUDGE = (
     *("base_url", "concurrency", "max_cost", "answers"),
     *("price_in", "price_out", "timeout"),
@@ -82,7 +83,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--validation", type=Path, metavar="FILE", help="validation.json of the judge")
     add("--transcripts-summary", type=Path, metavar="FILE", help="summary.json of simulated talks")
     add("--study", type=Path, metavar="DATA_DIR", help="the app's data folder, only read")
-    add("--examples", type=whole, metavar="N", help="show N rounds side by side, at most 5")
+    add(
+        "--examples",
+        type=whole,
+        metavar="N",
+        help=f"show N rounds side by side, at most {MOST_EXAMPLES}",
+    )
     add("--bootstrap", type=whole, default=2000, metavar="N", help="draws (2000)")
     add("--seed", type=int, default=0, metavar="S", help="of bootstrap, examples, sampling (0)")
     add_asking(parser, "each run directory of replies")
@@ -125,6 +131,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         raise BadInput("--validation: tells of a judge whose --codings are missing")
     if len(set(options.pair)) < len(options.pair):
         raise BadInput("--pair: a pair stands twice")
+    if options.examples and options.examples > MOST_EXAMPLES:
+        raise BadInput(f"--examples: at most {MOST_EXAMPLES} rounds are shown")
     if options.out.is_file():
         raise BadInput(f"--out: {options.out} is a file: name a folder")
     return Plan(

@@ -133,6 +133,7 @@ def read_given(plan: Plan) -> Given:
     record = read_record(plan.validation) if plan.validation else None
     judged = read_judged(plan.codings, record)
     predictions = _checked(plan.predictions) if plan.predictions else []
+    _check_not_made_twice(plan, predictions)
     if plan.study:
         database_in(plan.study, OPTION)
     return Given(
@@ -142,6 +143,17 @@ def read_given(plan: Plan) -> Given:
         simulated=read_simulated(plan.simulated) if plan.simulated else None,
         tests=read_test_set(plan.data, plan.limit) if plan.data else None,
     )
+
+
+def _check_not_made_twice(plan: Plan, given: Sequence[PredictionLine]) -> None:
+    """Before any reply is made: what is given as a file can't be made too."""
+    made = {(task.pair.id, system.name) for task in plan.answering for system in task.systems}
+    for line in given:
+        if (line.prediction.pair, line.prediction.arm) in made:
+            raise BadInput(
+                f"{line.place}: holds replies of {line.prediction.arm} of the pair "
+                f"{line.prediction.pair}, which --pair would make again: leave out one of the two"
+            )
 
 
 def make_report(plan: Plan, given: Given, run: RunDirectory) -> dict[str, Any]:

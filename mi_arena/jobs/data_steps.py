@@ -16,9 +16,9 @@ MODEL = (
     Field("model", "text", "--model"),
     Field("base_url", "text", "--base-url", more=True),
     Field("max_cost", "number", "--max-cost", low=0),
+    Field("price_in", "number", "--price-in", low=0),
+    Field("price_out", "number", "--price-out", low=0),
     Field("concurrency", "whole", "--concurrency", low=1, more=True),
-    Field("price_in", "number", "--price-in", low=0, more=True),
-    Field("price_out", "number", "--price-out", low=0, more=True),
     Field("timeout", "number", "--timeout", low=1, more=True),
 )
 """Of every step that asks a model."""

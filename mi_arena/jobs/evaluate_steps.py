@@ -11,6 +11,8 @@ from mi_arena.jobs.steps import Field, Step
 REPORT_MODULE = "eval.report"
 ASKING = tuple(field for field in MODEL if field.name != "model")
 """How a model is asked, whatever the option that names it."""
+PRICED = tuple(field for field in ASKING if not field.more)
+"""What it may cost, and what that hangs on."""
 _CODES = ("codes.jsonl",)
 
 
@@ -23,7 +25,7 @@ def report_step(data: Path) -> Step:
             Field("pair", "several", "--pair"),
             Field("test_set", "file", "--data", endings=DIALOGUE_ENDINGS),
             Field("judge", "text", "--judge"),
-            Field("max_cost", "number", "--max-cost", low=0),
+            *PRICED,
             Field("study", "check", f"--study={data}"),
             Field("report_lang", "choice", "--lang", default="zh", choices=("zh", "en")),
             Field("limit", "whole", "--limit", low=1),
@@ -31,7 +33,7 @@ def report_step(data: Path) -> Step:
             Field("sampled", "check", "--sample", more=True),
             Field("max_new_tokens", "whole", "--max-new-tokens", low=1, more=True),
             Field("batch", "whole", "--batch", low=1, more=True),
-            *(field for field in ASKING if field.name != "max_cost"),
+            *(field for field in ASKING if field not in PRICED),
             Field("predictions", "files", "--predictions", endings=DIALOGUE_ENDINGS, more=True),
             Field("codings", "files", "--codings", endings=_CODES, more=True),
             Field(
@@ -41,7 +43,7 @@ def report_step(data: Path) -> Step:
                 "talks_summary", "file", "--transcripts-summary", endings=("summary.json",),
                 more=True,
             ),
-            Field("examples", "whole", "--examples", low=1, more=True),
+            Field("examples", "whole", "--examples", low=1, high=5, more=True),
             Field("bootstrap", "whole", "--bootstrap", low=1, more=True),
             Field("seed", "whole", "--seed", low=0, more=True),
             Field("title", "text", "--title", more=True),
@@ -56,12 +58,12 @@ SIMULATE = Step(
     fields=(
         Field("pair", "listed", "--pair", required=True),
         Field("client", "text", "--client"),
-        Field("max_cost", "number", "--max-cost", low=0),
-        Field("rounds", "whole", "--rounds", low=1),
+        *PRICED,
+        Field("rounds", "whole", "--rounds", low=1, high=50),
         Field("limit", "whole", "--limit", low=1),
         Field("systems", "text", "--systems", more=True),
         Field("profiles", "file", "--profiles", endings=(".yaml", ".yml"), more=True),
-        *(field for field in ASKING if field.name != "max_cost"),
+        *(field for field in ASKING if field not in PRICED),
         Field("seed", "whole", "--seed", low=0, more=True),
     ),
     outputs=lambda folder: [

@@ -97,7 +97,9 @@ class FinetuneConfig(BaseModel):
     weight_decay: float = Field(
         default=0.0, ge=0, description="AdamW's decay of the LoRA matrices."
     )
-    epochs: int = Field(default=3, ge=1, description="Passes over the training dialogues at most.")
+    epochs: int = Field(
+        default=3, ge=1, le=1000, description="Passes over the training dialogues at most."
+    )
     evaluations_per_epoch: int = Field(
         default=1,
         ge=1,

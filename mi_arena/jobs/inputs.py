@@ -16,9 +16,18 @@ DIALOGUE_ENDINGS = (".jsonl", ".jsonl.gz")
 RATINGS_NAME = "people.jsonl"
 """Experts' ratings, fetched into the run whose sample they rated."""
 INSIDE_RUNS = frozenset(
-    {"metrics.jsonl", "samples.jsonl", RATINGS_NAME, "reviews.jsonl", "rounds.jsonl"}
+    {
+        "metrics.jsonl",
+        "samples.jsonl",
+        RATINGS_NAME,
+        "reviews.jsonl",
+        "rounds.jsonl",
+        "replies.jsonl",
+    }
 )
 """No dialogues: chosen from only where a field asks for the very name."""
+NO_DIALOGUES = (".dead.jsonl", ".left-out.jsonl")
+"""Endings of what a run could not use."""
 RUN_PAPERS = (".json", ".txt")
 """What runs write about themselves: only uploaded ones are corpora, and others are chosen from
 only where a field asks for the very name."""
@@ -45,11 +54,22 @@ class Inputs:
             for path in self.root.glob("/".join(pattern.split("/")[:depth])):
                 asked = path.name.endswith(endings) and path.is_file()
                 papers = path.name.endswith(RUN_PAPERS) and path.parent.name != UPLOADS
-                inside = papers or path.name in INSIDE_RUNS
+                useless = path.name.endswith(NO_DIALOGUES)
+                inside = papers or useless or path.name in INSIDE_RUNS
                 if asked and (not inside or path.name in endings):
                     found.append((path.stat().st_mtime, path.relative_to(self.root).as_posix()))
         built_in = [name for name in self.built_in if name.endswith(endings)]
         return [*(name for _, name in sorted(found, reverse=True)), *built_in]
+
+    def name(self, path: Path) -> str | None:
+        """The name of a file; ``None`` where it has none, or is gone."""
+        for name, built_in in self.built_in.items():
+            if built_in.resolve() == path.resolve():
+                return name
+        root = self.root.resolve()
+        if not path.resolve().is_relative_to(root) or not path.is_file():
+            return None
+        return path.resolve().relative_to(root).as_posix()
 
     def path(self, name: str) -> Path:
         """The file of a name. Raises ``NoSuchFile``."""

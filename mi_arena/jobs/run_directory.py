@@ -46,17 +46,27 @@ def begin_status(folder: Path, pid: int) -> None:
         started = psutil.Process(pid).create_time()
     except psutil.Error:  # it has ended already, and its console says why
         started = None
+    step, total = reached(folder)
     status = {
         "state": "starting",
         "pid": pid,
         "pid_started": started,
-        "step": 0,
-        "total": 0,
+        "step": step,
+        "total": total,
         "eta_seconds": None,
         "error": None,
         "updated_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_atomically(folder / STATUS_NAME, json.dumps(status, indent=1))
+
+
+def reached(folder: Path) -> tuple[int, int]:
+    """Step and total of a run that ended early, or is on its way; none of one that is done."""
+    try:
+        status = json.loads((folder / STATUS_NAME).read_text(encoding="utf-8"))
+        return (0, 0) if status["state"] == "done" else (int(status["step"]), int(status["total"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, 0
 
 
 def end_begun_status(folder: Path, pid: int) -> None:
@@ -118,6 +128,9 @@ class RunDirectory:
         self._begin("running", config, total)
 
     def _begin(self, state: State, config: dict[str, Any], total: int) -> None:
+        # What an earlier execution came to is kept, and shown until the script says how far it is.
+        before, of = reached(self.path)
+        total = total or of
         write_atomically(
             self.path / "config.yaml",
             yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
@@ -128,7 +141,7 @@ class RunDirectory:
             "script": this_script(),
             "pid": process.pid,
             "pid_started": process.create_time(),
-            "step": 0,
+            "step": before if total == of else 0,
             "total": total,
             "eta_seconds": None,
             "error": None,

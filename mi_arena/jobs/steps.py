@@ -35,7 +35,7 @@ with proposals; ``long`` a text that keeps its lines; ``lines`` many."""
 class FormError(ValueError):
     """A field that can't be taken; ``code`` says why, for the page's words.
 
-    ``refused`` is a script's own rule, and ``reason`` its words.
+    ``refused`` is a script's own rule, and ``reason`` its words; of a number its bounds.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Field:
     """Of files that can be chosen."""
     required: bool = False
     low: float = -math.inf
+    high: float = math.inf
     more: bool = False
     """Shown only when asked for: most people leave it as it is."""
     handle: str | None = None
@@ -101,6 +102,42 @@ class Step(Form):
                 options += [f"{field.option}={word}" for word in given]
         return [*words, *options, *self.outputs(folder)]
 
+    def values(self, arguments: Sequence[str], inputs: Inputs) -> dict[str, object]:
+        """What was entered for these arguments: ``command`` the other way round.
+
+        Files that are gone, and words that are no field's, are left out.
+        """
+        words = list(arguments[len(self.first) :])
+        values: dict[str, object] = {}
+        for field in self.fields:
+            given = [one for word in words for one in _given(field, word)]
+            values[field.name] = _value(field, given, inputs)
+        return values
+
+
+def _given(field: Field, word: str) -> list[str]:
+    """What a word says of a field."""
+    if field.option is None:
+        return [] if word.startswith("--") else [word]
+    if field.kind == "check":
+        return ["yes"] if word == field.option else []
+    return [word.removeprefix(f"{field.option}=")] if word.startswith(f"{field.option}=") else []
+
+
+def _value(field: Field, given: Sequence[str], inputs: Inputs) -> object:
+    match field.kind:
+        case "check":
+            return bool(given)
+        case "files" | "file":
+            names = [name for one in given if (name := inputs.name(Path(one))) is not None]
+            return names if field.kind == "files" else (names[0] if names else None)
+        case "several":
+            return list(given)
+        case "listed" | "suggested" | "choice":
+            return given[0] if given else None
+        case _:
+            return given[0] if given else ""
+
 
 def _words(field: Field, value: object, inputs: Inputs) -> list[str]:
     """A field's value as words of a command line; none where it was left empty."""
@@ -132,13 +169,23 @@ def _number(field: Field, value: object) -> str:
     return str(number) if isinstance(number, int) else repr(number)
 
 
+def bounds(field: Field) -> str:
+    """Between which values a field's number lies: ``1, 2, …``, ``≥ 0``, ``1–5``."""
+    if math.isfinite(field.high):
+        return f"{field.low:g}–{field.high:g}"
+    if field.kind == "whole" and math.isfinite(field.low):
+        return f"{field.low:g}, {field.low + 1:g}, {field.low + 2:g}, …"
+    return f"≥ {field.low:g}" if math.isfinite(field.low) else "0, 1.5, -2, …"
+
+
 def number_in(field: Field, value: object) -> int | float:
     """What was entered as a number of the field's kind. Raises ``FormError``."""
     try:
         number = float(str(value))
     except ValueError:
-        raise FormError(field.name, "bad_number") from None
+        raise FormError(field.name, "bad_number", bounds(field)) from None
     whole = field.kind == "whole"
-    if not math.isfinite(number) or number < field.low or (whole and number != int(number)):
-        raise FormError(field.name, "bad_number")
+    fits = math.isfinite(number) and field.low <= number <= field.high
+    if not fits or (whole and number != int(number)):
+        raise FormError(field.name, "bad_number", bounds(field))
     return int(number) if whole else number

@@ -105,6 +105,20 @@ def test_from_predictions(tmp_path: Path, predictions: Path, lang: str) -> None:
         assert str(tmp_path) not in text and "你愿意说说吗" not in text
 
 
+def test_what_is_given_is_not_made_again(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["--pair", desk.pair.id, "--models", desk.models, "--data", desk.data]
+    given += ["--systems", "base,tuned"]
+    monkeypatch.setattr(local, "answer", lambda *_: pytest.fail("a reply was made"))
+    lines = records(2, 2, ("tuned",), pair=desk.pair.id)
+    predictions = write_records(desk.folder / "p.jsonl", lines)
+    assert run(desk.folder, *given, "--predictions", predictions) == 2
+    said = capsys.readouterr().err
+    assert "p.jsonl:1: holds replies of tuned" in said and said.count("\n") == 1
+    assert not (desk.folder / "out").exists()
+
+
 def test_rounds_side_by_side(tmp_path: Path, predictions: Path) -> None:
     assert run(tmp_path, "--predictions", predictions, "--examples", 2) == 0
     lines = (tmp_path / "out" / "rounds.jsonl").read_text(encoding="utf-8").splitlines()

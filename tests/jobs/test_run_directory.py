@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mi_arena.jobs import run_directory
-from mi_arena.jobs.run_directory import RunDirectory, write_atomically
+from mi_arena.jobs.run_directory import RunDirectory, begin_status, write_atomically
 
 
 class Clock:
@@ -48,6 +48,23 @@ def test_start_says_what_runs_and_who(tmp_path: Path) -> None:
     # A pid alone may have been given to another process since; its start time tells.
     assert said["pid"] == os.getpid()
     assert said["pid_started"] == psutil.Process().create_time()
+
+
+def test_what_an_earlier_execution_came_to_is_shown_until_there_is_more(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.start({}, total=100)
+    run.progress(40)
+    run.end("stopped")
+    begin_status(tmp_path, os.getpid())
+    assert (status(tmp_path)["step"], status(tmp_path)["total"]) == (40, 100)
+    again = RunDirectory(tmp_path)
+    again.prepare({})
+    assert (status(tmp_path)["step"], status(tmp_path)["total"]) == (40, 100)
+    again.start({}, total=100)
+    assert status(tmp_path)["step"] == 40
+    again.end("failed")
+    RunDirectory(tmp_path).start({}, total=90)  # of another size: nothing is known of it
+    assert status(tmp_path)["step"] == 0
 
 
 def test_the_estimate_counts_this_execution_only(tmp_path: Path, clock: Clock) -> None:

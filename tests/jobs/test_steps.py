@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_arena.jobs.data_steps import DATA_STEPS, RATE, READ, REWRITE, SPLIT
-from mi_arena.jobs.evaluate_steps import evaluate_steps
+from mi_arena.jobs.evaluate_steps import evaluate_steps, report_step
 from mi_arena.jobs.inputs import CORPUS_ENDINGS, DIALOGUE_ENDINGS, Inputs, NoSuchFile
 from mi_arena.jobs.steps import FormError
 
@@ -75,6 +75,26 @@ def test_a_text_is_one_word_whatever_it_is(
     named = [word for word in words if word.startswith("--model=")]
     assert len(words) == 4 + len(named)
     assert bool(named) == bool(text.strip())
+
+
+@given(
+    name=st.text("abc -=/", min_size=1, max_size=8).filter(str.strip),
+    limit=st.integers(1, 99),
+    check=st.booleans(),
+)
+def test_a_command_goes_back_into_its_form(
+    name: str, limit: int, check: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.getbasetemp()
+    (root / "d.jsonl").write_text("{}\n")
+    inputs, step = Inputs(root), report_step(Path("data"))
+    entered: dict[str, object] = {"pair": ["demo", "two"], "test_set": "d.jsonl", "judge": name}
+    entered |= {"limit": limit, "study": check, "predictions": ["d.jsonl"], "report_lang": "en"}
+    words = step.command(entered, inputs, root / "run")
+    again = step.values(words, inputs)
+    assert step.command(again, inputs, root / "run") == words
+    assert again["pair"] == ["demo", "two"] and again["study"] is check
+    assert again["test_set"] == "d.jsonl" and again["title"] == ""
 
 
 def test_experts_answers_are_no_dialogues(inputs: Inputs) -> None:

@@ -75,7 +75,7 @@ def fill(page: Page, field: str, text: str) -> None:
 
 def begin(page: Page, step: str) -> None:
     page.locator(f"#begin-{step}").click()
-    expect(page.locator("#data-note")).to_contain_text(f"已开始：{step}-", timeout=TIMEOUT)
+    expect(page.locator(f"#note-{step}")).to_contain_text(f"已开始：{step}-", timeout=TIMEOUT)
 
 
 def shown_as(page: Page, step: str, state: str = "完成") -> None:
@@ -199,7 +199,7 @@ def test_stop_go_on_and_an_empty_form(
     upload(page, "cases.tar.gz", archive(6))
     unfold(page, "read")
     page.locator("#begin-read").click()
-    expect(page.locator("#data-note")).to_contain_text("“语料种类”还没有填")
+    expect(page.locator("#note-read")).to_contain_text("“语料种类”还没有填")
     assert site.tools.launcher.runs() == []
     pick(page, "read-kind", "cpsycound")
     pick(page, "read-path", "cases.tar.gz")
@@ -247,7 +247,15 @@ def test_raw_calls_without_an_admins_session_do_nothing(site: Site) -> None:
 
     config = httpx2.get(site.url + "config").json()
     names = {c["id"]: str(c["props"].get("elem_id") or "") for c in config["components"]}
-    wanted = ("data-note", "train-note", "train-run-note", "evaluate-note", "study-note")
+    steps = (*DATA_STEPS, *evaluate_steps(Path("data")))
+    wanted = (
+        *(f"note-{step.id}" for step in steps),
+        "data-note",
+        "train-note",
+        "train-run-note",
+        "evaluate-note",
+        "study-note",
+    )
     notes = {i for i, name in names.items() if name in wanted}
     # What an admin's handler tells goes to a note of its tab; what paints all pages never writes
     # there, and says no more than labels.

@@ -92,7 +92,7 @@ def test_a_report_is_begun_stopped_gone_on_with_and_looked_into(
         page.locator("#step-evaluate").get_by_text("更多选项").click()
         fill(page, base_url=server.url, systems="base,tuned", max_new_tokens="24", bootstrap="50")
         page.click("#begin-evaluate")
-        expect(page.locator("#evaluate-note")).to_contain_text("已开始：evaluate-", timeout=TIMEOUT)
+        expect(page.locator("#note-evaluate")).to_contain_text("已开始：evaluate-", timeout=TIMEOUT)
         assert server.wait_for(1)  # the replies are there, and the judge is asked
         shown_as(page, "运行中")
         page.click("#evaluate-stop")
@@ -152,7 +152,9 @@ def test_what_cannot_be_taken_and_what_a_run_says(site: Site, chrome: Browser) -
     page = open_evaluate(chrome, site, PHONE)
     fill(page, limit="0")
     page.click("#begin-evaluate")
-    expect(page.locator("#evaluate-note")).to_contain_text("“只做前几段”里的数字不对")
+    expect(page.locator("#note-evaluate")).to_contain_text(
+        "“只用前 N 段”里的数字不对，请填 1, 2, 3, …"
+    )
     assert site.tools.launcher.runs() == []
     fill(page, limit="2")
     page.locator("#step-evaluate").get_by_text("更多选项").click()
@@ -160,6 +162,16 @@ def test_what_cannot_be_taken_and_what_a_run_says(site: Site, chrome: Browser) -
     page.click("#begin-evaluate")
     shown_as(page, "失败")
     expect(page.locator("#evaluate-run .note.bad")).to_contain_text("better")
+    page.reload()
+    page.get_by_role("tab", name=re.compile("^评估$")).click()
+    shown_as(page, "失败")
+    page.click("#evaluate-again")
+    expect(page.locator("#note-evaluate")).to_contain_text("已填回")
+    expect(page.locator("#evaluate-systems textarea, #evaluate-systems input").first).to_have_value(
+        "base,better"
+    )
+    expect(page.locator("#evaluate-pair")).to_contain_text("demo")
+    expect(page.locator("#evaluate-test-set input")).to_have_value("mi_zh/test.jsonl")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
     page.context.close()
 
@@ -174,7 +186,7 @@ def test_talks_with_simulated_clients(site: Site, chrome: Browser) -> None:
     told = re.compile(r"^simulate-\S+ 完成$")
     expect(page.locator("#evaluate-run h3")).to_have_text(told, timeout=2 * TIMEOUT)
     result = page.locator("#evaluate-result")
-    expect(result).to_contain_text("Simulated clients are not people")
+    expect(result).to_contain_text("模拟来访者不是真人")
     expect(row(result, "训练后").locator("td").first).to_have_text("2")
     page.context.close()
 

@@ -136,7 +136,7 @@ def test_what_is_entered_wrongly_is_told_in_one_line(site: Site, chrome: Browser
     page = open_train(chrome, site)
     note = page.locator("#train-note")
     fill(page, rank="many")
-    expect(note).to_contain_text("“LoRA 秩”里的数字不对。")
+    expect(note).to_contain_text("“LoRA 秩”里的数字不对，请填 1, 2, 3, …")
     fill(page, rank="8")
     expect(note).not_to_contain_text("数字不对")
     page.locator("#finetune-quantization input").click()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import gradio as gr
-
 from mi_arena.jobs.steps import FormError
 from mi_arena.ui.pipeline.admins import Updates
 from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
@@ -18,7 +16,6 @@ from mi_arena.ui.texts import say
 def beginner(
     form: StepForm,
     tools: PipelineTools,
-    note: gr.HTML,
     runs: RunsPanel,
     more: Callable[[dict[str, object]], Sequence[str]] = lambda values: (),
 ) -> Callable[..., Updates]:
@@ -32,10 +29,11 @@ def beginner(
         except FormError as error:
             folder.rmdir()
             label = say(session.lang, f"field_{error.field}")
-            return {note: told(session, f"form_{error.code}", "bad", field=label)}
+            refused = told(session, f"form_{error.code}", "bad", field=label, reason=error.reason)
+            return {form.note: refused}
         run = tools.launcher.submit(folder, form.step.module, [*words, *more(values)])
         return {
-            note: told(session, "data_begun", "good", name=run.name),
+            form.note: told(session, "data_begun", "good", name=run.name),
             **runs.look(session, run.name),
         }
 

@@ -69,9 +69,9 @@ class DataPage:
         )
         for form in self.forms:
             form.begin.click(
-                admins.only(beginner(form, tools, self.note, self.runs)),
+                Admins(identities, form.note).only(beginner(form, tools, self.runs)),
                 [browser, *form.inputs()],
-                [self.note, *choosers, *self.runs.outputs()],
+                [form.note, *choosers, *self.runs.outputs()],
                 **quiet,
             )
         part, chosen = self.reviews.parts, self.runs.parts.chosen

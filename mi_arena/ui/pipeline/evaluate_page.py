@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 
 from mi_arena.access.identity import Identities
+from mi_arena.jobs.command import kept
 from mi_arena.jobs.evaluate_steps import REPORT_MODULE, evaluate_steps
+from mi_arena.jobs.launching import JobError
 from mi_arena.pairs import Pair, RegistryError, load_registry
 from mi_arena.ui.pipeline.admins import Admins, Updates
 from mi_arena.ui.pipeline.beginning import beginner
@@ -17,7 +19,7 @@ from mi_arena.ui.pipeline.comparison_part import Compared, ComparisonPart
 from mi_arena.ui.pipeline.evaluation_html import EvaluationResults
 from mi_arena.ui.pipeline.evaluations import REPORT, evaluations_figure, evaluations_html
 from mi_arena.ui.pipeline.rounds_part import RoundsPart
-from mi_arena.ui.pipeline.runs_panel import RunsPanel
+from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
 from mi_arena.ui.pipeline.step_form import StepForm
 from mi_arena.ui.pipeline.tools import BUILT_IN, PipelineTools
 from mi_arena.ui.pipeline.training_part import PAIR
@@ -27,6 +29,7 @@ from mi_arena.ui.updates import merged
 
 TEST_SET = "mi_zh/test.jsonl"
 """Chosen until somebody chooses another."""
+TO_THE_TOP = "() => document.querySelector('#rounds').scrollIntoView()"
 COMPARED = Compared(
     "evaluate", frozenset({REPORT_MODULE}), REPORT, evaluations_figure, evaluations_html
 )
@@ -59,16 +62,19 @@ class EvaluatePage:
             browser,
             self.rounds,
         )
+        self.again = gr.Button(elem_id="evaluate-again")
         self.comparison.make()
-        self._connect(admins, browser)
+        self._connect(identities, admins, browser)
 
-    def _connect(self, admins: Admins, browser: gr.BrowserState) -> None:
+    def _connect(self, identities: Identities, admins: Admins, browser: gr.BrowserState) -> None:
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
         for form in self.forms:
             form.begin.click(
-                admins.only(beginner(form, self._tools, self.note, self.runs, self._models)),
+                Admins(identities, form.note).only(
+                    beginner(form, self._tools, self.runs, self._models)
+                ),
                 [browser, *form.inputs()],
-                [self.note, *self._changed_outputs(), *self.runs.outputs()],
+                [form.note, *self._changed_outputs(), *self.runs.outputs()],
                 **quiet,
             )
         rounds, chosen = self.rounds, self.runs.parts.chosen
@@ -85,7 +91,11 @@ class EvaluatePage:
                 [browser, chosen, rounds.page, *rounds.choosers()],
                 [*rounds.outputs(), self.note],
                 **quiet,
-            )
+            ).then(js=TO_THE_TOP)
+        fields = [component for form in self.forms for component in form.outputs()]
+        self.again.click(
+            admins.only(self.on_again), [browser, chosen], [*fields, self.note], **quiet
+        )
         self.comparison.chosen.change(
             admins.only(self.comparison.compare),
             [browser, self.comparison.chosen],
@@ -102,7 +112,7 @@ class EvaluatePage:
 
     def outputs(self) -> list[Any]:
         forms = [component for form in self.forms for component in form.outputs()]
-        return [self.heading, *forms, *self.runs.outputs(), *self.comparison.outputs()]
+        return [self.heading, self.again, *forms, *self.runs.outputs(), *self.comparison.outputs()]
 
     def words(self, session: Session) -> Updates:
         """For admins alone: what is compared here, visitors are to judge blind."""
@@ -110,6 +120,7 @@ class EvaluatePage:
         key = say(lang, "data_key" if self._tools.has_key else "evaluate_no_key")
         words: Updates = {
             self.heading: f"## {say(lang, 'evaluate_title')}\n{say(lang, 'evaluate_lead')} {key}",
+            self.again: gr.update(value=say(lang, "evaluate_again")),
             **self.runs.words(session),
             **self.comparison.words(session),
         }
@@ -159,12 +170,27 @@ class EvaluatePage:
     def _pair_choices(self, session: Session) -> Updates:
         own = {pair.id: pair for pair in self._tools.pairs}
         pairs = [*own.values(), *(pair for id, (pair, _) in self._tuned().items() if id not in own)]
-        choices = [(f"{getattr(pair.name, session.lang)} · {pair.id}", pair.id) for pair in pairs]
+        choices = [(_label(getattr(pair.name, session.lang), pair.id), pair.id) for pair in pairs]
         return {
             form.components["pair"]: gr.update(choices=choices)
             for form in self.forms
             if "pair" in form.components
         }
+
+    def on_again(self, session: Session, chosen: object) -> Updates:
+        """The settings of a run back in the form that began it."""
+        run = self._tools.launcher.status(str(chosen))
+        command = kept(run.path)
+        for form in self.forms:
+            if (form.step.module, *form.step.first) == (
+                command.module,
+                *command.arguments[: len(form.step.first)],
+            ):
+                values = form.step.values(command.arguments, self._tools.inputs)
+                filled = {form.components[name]: gr.update(value=v) for name, v in values.items()}
+                told_so = told(session, "evaluate_filled", "good", name=run.name)
+                return {**filled, form.frame: gr.update(open=True), form.note: told_so}
+        raise JobError("from_a_shell")
 
     def _choices(self) -> Updates:
         choices: Updates = self.comparison.choices()
@@ -175,3 +201,8 @@ class EvaluatePage:
     def _changed_outputs(self) -> list[Any]:
         choosers = [component for form in self.forms for component in form.choices()]
         return [*choosers, self.comparison.chosen]
+
+
+def _label(name: str, pair: str) -> str:
+    """A fine-tune's pair bears its run's name alone."""
+    return name if name == pair else f"{name} · {pair}"

@@ -79,23 +79,25 @@ def _talks(run: RunView, lang: Lang) -> str:
         rows = "".join(_talk_row(name, one, lang) for name, one in summary["systems"].items())
         differences = "".join(
             f"<tr><th scope=row>{escape(system_name(one['system'], lang))} − "
-            f"{escape(system_name(one['against'], lang))}</th><td colspan=5>"
-            f"{_estimate(one['readiness_change'])}</td></tr>"
+            f"{escape(system_name(one['against'], lang))}</th><td></td><td></td><td></td>"
+            f"<td>{_estimate(one['readiness_change'])}</td><td></td></tr>"
             for one in summary["differences"]
         )
-        caution = escape(str(summary["caution"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
     keys = ("system", "clients", "start", "end", "change", "ended")
     heads = "".join(f"<th scope=col>{said(lang, f'talks_{key}')}</th>" for key in keys)
     return (
-        f'<p class="note plain">{caution}</p><div class="scroll"><table class="run-table"><thead>'
+        f'<p class="note plain">{said(lang, "talks_caution")}</p>'
+        f'<div class="scroll"><table class="run-table"><thead>'
         f"<tr>{heads}</tr></thead><tbody>{rows}{differences}</tbody></table></div>"
     )
 
 
 def _talk_row(system: str, one: Mapping[str, Any], lang: Lang) -> str:
-    ended = "、".join(f"{escape(str(how))} {count}" for how, count in one["ended"].items())
+    ended = "、".join(
+        f"{said(lang, f'talks_{how}')} {count}" for how, count in one["ended"].items() if count
+    )
     return (
         f"<tr><th scope=row>{escape(system_name(system, lang))}</th><td>{one['n']}</td>"
         f"<td>{one['readiness_start']:.2f}</td><td>{one['readiness_end']:.2f}</td>"

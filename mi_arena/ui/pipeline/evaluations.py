@@ -14,12 +14,18 @@ from mi_arena.jobs.viewing import RunView
 from mi_arena.miti.items import items
 from mi_arena.ui.pipeline.loss_plot import COLOURS
 from mi_arena.ui.pipeline.rounds_html import score_name, system_name
-from mi_arena.ui.texts import Lang, say
+from mi_arena.ui.texts import Lang, said, say
 
 REPORT = "report.json"
 METRICS = ("standard.rougeL", "standard.bleu4", "llamafactory.rougeL", "llamafactory.bleu4")
+FEW = 10
+"""Cases below which an interval says little."""
 SUMMARIES = ("technical", "relational", "percent_cr", "r_to_q")
 """Of MITI, as far as a report has them."""
+
+
+_Key = tuple[str, str]
+"""Pair and what is measured."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Found:
     """Dialogues, matches or judgements."""
     likeness: bool
     """Whether it is one of text metrics, which share an axis."""
+    main: bool
+    """Whether it is what a study asks: tuned against base, or who was preferred."""
 
 
 def evaluations_html(runs: Sequence[RunView], lang: Lang) -> str:
@@ -44,24 +52,38 @@ def evaluations_html(runs: Sequence[RunView], lang: Lang) -> str:
     keys = dict.fromkeys(key for column in columns for key in column)
     if not keys:
         return ""
+    known = {key: one for column in columns for key, one in column.items()}
+    main = [key for key in keys if known[key].main]
+    others = [key for key in keys if not known[key].main]
+    cautions = [say(lang, "evaluate_likeness")] * any(one.likeness for one in known.values())
+    cautions += [say(lang, "evaluate_few", n=FEW)] * any(one.n < FEW for one in known.values())
+    cautions += dict.fromkeys(one for run in runs for one in cautions_in(run, lang))
+    names = [run.name for run in runs]
+    folded = ""
+    if others and main:
+        folded = (
+            f"<details><summary>{said(lang, 'evaluate_others')}</summary>"
+            f"{_table(others, columns, names, lang)}</details>"
+        )
+    return f"{cautions_html(cautions)}{_table(main or others, columns, names, lang)}{folded}"
+
+
+def _table(
+    keys: Sequence[_Key],
+    columns: Sequence[Mapping[_Key, Found]],
+    names: Sequence[str],
+    lang: Lang,
+) -> str:
     rows = "".join(
         f"<tr><th scope=row>{escape(pair)} · {escape(of)}</th>"
         + "".join(f"<td>{_told(column.get((pair, of)))}</td>" for column in columns)
         + "</tr>"
         for pair, of in keys
     )
-    heads = "".join(f"<th scope=col>{escape(run.name)}</th>" for run in runs)
-    cautions = dict.fromkeys(one for run in runs for one in cautions_in(run, lang))
-    likeness = (
-        [say(lang, "evaluate_likeness")]
-        if any(one.likeness for column in columns for one in column.values())
-        else []
-    )
-    what = escape(say(lang, "evaluate_numbers"))
+    heads = "".join(f"<th scope=col>{escape(name)}</th>" for name in names)
     return (
-        f"{cautions_html([*likeness, *cautions])}<div class=scroll>"
-        f'<table class="run-table differences"><tr><th scope=col>{what}</th>{heads}</tr>{rows}'
-        "</table></div>"
+        f'<div class=scroll><table class="run-table differences"><tr><th scope=col>'
+        f"{said(lang, 'evaluate_numbers')}</th>{heads}</tr>{rows}</table></div>"
     )
 
 
@@ -82,19 +104,22 @@ def cautions_in(run: RunView, lang: Lang) -> list[str]:
 def evaluations_figure(runs: Sequence[RunView], lang: Lang) -> go.Figure | None:
     """Differences of text metrics with their intervals, each run in its colour."""
     figure = go.Figure()
-    for number, run in enumerate(runs):
-        found = [one for one in found_in(run, lang) if one.likeness]
-        if not found:
-            continue
+    found = [(run, [one for one in found_in(run, lang) if one.likeness]) for run in runs]
+    labels = list(dict.fromkeys(f"{one.pair} · {one.of}" for _, every in found for one in every))
+    if not labels:
+        return None
+    for number, (run, every) in enumerate(found):
+        # Beside each other: of two that are equal, one would hide the other.
+        beside = (number - (len(runs) - 1) / 2) * 0.6 / max(len(runs), 1)
         figure.add_trace(
             go.Scatter(
-                x=[one.mean for one in found],
-                y=[f"{one.pair} · {one.of}" for one in found],
+                x=[one.mean for one in every],
+                y=[labels.index(f"{one.pair} · {one.of}") + beside for one in every],
                 error_x={
                     "type": "data",
                     "symmetric": False,
-                    "array": [_apart(one.high, one.mean) for one in found],
-                    "arrayminus": [_apart(one.mean, one.low) for one in found],
+                    "array": [_apart(one.high, one.mean) for one in every],
+                    "arrayminus": [_apart(one.mean, one.low) for one in every],
                 },
                 mode="markers",
                 name=run.name,
@@ -102,16 +127,14 @@ def evaluations_figure(runs: Sequence[RunView], lang: Lang) -> go.Figure | None:
                 hovertemplate="%{x:+.2f}",
             )
         )
-    if not figure.data:
-        return None
-    rows = len({y for trace in figure.data for y in trace.y})
     figure.add_vline(x=0, line={"color": "#57534e", "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text=say(lang, "evaluate_points"))
-    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_yaxes(
+        autorange="reversed", automargin=True, tickvals=list(range(len(labels))), ticktext=labels
+    )
     figure.update_layout(
-        height=120 + 34 * rows,
+        height=120 + 34 * len(labels),
         template="plotly_white",
-        scattermode="group",
         margin={"l": 10, "r": 10, "t": 10, "b": 40},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
@@ -140,6 +163,7 @@ def _metrics(report: Mapping[str, Any], lang: Lang) -> Iterator[Found]:
                 one["ci_high"],
                 one["n_dialogues"],
                 True,
+                _is_main(one["arm"], one["against"]),
             )
 
 
@@ -165,6 +189,7 @@ def _codes(report: Mapping[str, Any], lang: Lang) -> Iterator[Found]:
                         found["high"],
                         found["n"],
                         False,
+                        _is_main(difference["system"], difference["minus"]),
                     )
 
 
@@ -175,13 +200,24 @@ def _preferences(report: Mapping[str, Any], lang: Lang) -> Iterator[Found]:
             if share["value"] is not None:
                 of = say(lang, f"evaluate_preferred_{raters}", epoch=one["epoch"])
                 yield Found(
-                    one["pair"], of, share["value"], share["low"], share["high"], share["n"], False
+                    one["pair"],
+                    of,
+                    share["value"],
+                    share["low"],
+                    share["high"],
+                    share["n"],
+                    False,
+                    True,
                 )
 
 
 def _list(report: Mapping[str, Any], part: str, name: str) -> Sequence[Any]:
     found = report[part].get(name)
     return found if isinstance(found, list) else ()
+
+
+def _is_main(first: str, second: str) -> bool:
+    return {first, second} == {"tuned", "base"}
 
 
 def _systems(first: str, second: str, lang: Lang) -> str:

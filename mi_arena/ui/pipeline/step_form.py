@@ -119,10 +119,12 @@ class StepForm(FormFields):
         self.step = step
         with self.frame:
             self.begin = gr.Button(variant="primary", elem_id=f"begin-{step.id}")
+            # Told where it was asked: the top of the page may be out of sight.
+            self.note = gr.HTML(elem_id=f"note-{step.id}")
 
     def outputs(self) -> list[Any]:
-        return [*super().outputs(), self.begin]
+        return [*super().outputs(), self.begin, self.note]
 
     def words(self, session: Session) -> dict[Any, Any]:
         label = say(session.lang, f"step_{self.step.id}_begin")
-        return {**super().words(session), self.begin: gr.update(value=label)}
+        return {**super().words(session), self.begin: gr.update(value=label), self.note: ""}

@@ -330,8 +330,7 @@ class TrainPage:
 
     def _refused(self, session: Session, error: FormError) -> str:
         label = say(session.lang, f"field_{error.field}")
-        more = {"reason": error.reason} if error.code == "refused" else {}
-        return told(session, f"form_{error.code}", "bad", field=label, **more)
+        return told(session, f"form_{error.code}", "bad", field=label, reason=error.reason)
 
 
 def base_name(pair: Pair) -> str:
