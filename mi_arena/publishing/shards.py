@@ -25,7 +25,7 @@ SUFFIX = ".jsonl"
 
 def boot_id() -> str:
     """A name for this start of the process; sorts like the time."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
 
 
 @dataclass
