@@ -72,7 +72,7 @@ def serve(settings: Settings, on_space: bool) -> int:
     host = settings.host or ("0.0.0.0" if on_space else None)
     try:
         server, address, _ = app.launch(
-            **launch_options(),
+            **launch_options(tools.tickets, on_space, space_hosts()),
             server_name=host,
             server_port=settings.port,
             prevent_thread_lock=True,
@@ -157,6 +157,12 @@ def open_house(settings: Settings) -> House:
     giving_way = GivingWay(settings.runs, models.pause, models.resume) if pausing else None
     serving = Serving(arena.offer, room, kept)
     return House(arena, identities, workspace, serving, giving_way, publisher)
+
+
+def space_hosts() -> tuple[str, ...]:
+    """The names under which a Space is reached, its own domains too."""
+    names = os.environ.get("SPACE_HOST", "").split(",")
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def pauses_for_training(settings: Settings) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
@@ -13,6 +14,7 @@ from mi_arena.ui.admin_tabs import AdminTabs
 from mi_arena.ui.battle_page import BattlePage
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
+from mi_arena.ui.gate import Gate, Tickets
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.results_page import ResultsPage
 from mi_arena.ui.session import STORAGE_KEY, Session
@@ -138,8 +140,11 @@ def build(
     return app
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(
+    tickets: Tickets, on_space: bool = False, hosts: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """What every launch of the app has in common, in tests and in earnest."""
+    gate = Middleware(Gate, tickets=tickets, on_space=on_space, hosts=hosts)
     return {
         "css_paths": STYLES,
         # System fonts: the page asks no other host for anything.
@@ -160,11 +165,14 @@ def launch_options() -> dict[str, Any]:
             block_label_text_color="*primary_800",
             block_title_text_color="*primary_800",
         ),
-        # A visitor's browser may send files to any Gradio app; a corpus is not larger than this.
+        # A corpus is not larger than this.
         "max_file_size": "200mb",
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
         "mcp_server": False,
         "show_error": False,
+        # Unset, its figures are told to everybody.
+        "enable_monitoring": False,
+        "app_kwargs": {"middleware": [gate]},
     }

@@ -57,7 +57,7 @@ def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, ob
     app = build(arena, identities, workspace, tools, minimum_n)
     app.queue(api_open=False)
     server, url, _ = app.launch(
-        **launch_options(),
+        **launch_options(tools.tickets),
         server_name="127.0.0.1",
         server_port=free_port(),
         prevent_thread_lock=True,

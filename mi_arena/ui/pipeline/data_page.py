@@ -11,6 +11,7 @@ import gradio as gr
 from mi_arena.access.identity import Identities
 from mi_arena.jobs.data_steps import DATA_STEPS
 from mi_arena.jobs.inputs import CORPUS_ENDINGS
+from mi_arena.ui.gate import COOKIE, TICKET_SECONDS
 from mi_arena.ui.pipeline.admins import Admins, Updates
 from mi_arena.ui.pipeline.beginning import beginner
 from mi_arena.ui.pipeline.data_results import DataResults
@@ -25,6 +26,12 @@ from mi_arena.ui.updates import merged
 from mi_arena.workspace.workspace import Workspace
 
 SCRIPTS = frozenset(step.module for step in DATA_STEPS)
+# Shown with every file that is sent. Partitioned: a Space stands in a frame of another site.
+SHOW_TICKET = f"""(ticket) => {{
+    const kept = location.protocol === "https:"
+        ? "SameSite=None; Secure; Partitioned" : "SameSite=Lax";
+    document.cookie = `{COOKIE}=${{ticket}}; Path=/; Max-Age={TICKET_SECONDS}; ${{kept}}`;
+}}"""
 
 
 class DataPage:
@@ -38,6 +45,9 @@ class DataPage:
         browser: gr.BrowserState,
     ):
         self._inputs, self._has_key = tools.inputs, tools.has_key
+        self._tickets = tools.tickets
+        self.ticket = gr.Textbox(visible=False)
+        self.ticket.change(None, [self.ticket], None, js=SHOW_TICKET)
         self.heading = gr.Markdown()
         self.upload = gr.File(
             file_count="multiple", file_types=list(_endings()), elem_id="corpus-upload", height=120
@@ -94,7 +104,7 @@ class DataPage:
         }
 
     def outputs(self) -> list[Any]:
-        parts = [self.heading, self.upload, *self.runs.outputs()]
+        parts = [self.heading, self.ticket, self.upload, *self.runs.outputs()]
         return parts + [component for form in self.forms for component in form.outputs()]
 
     def words(self, session: Session) -> Updates:
@@ -115,14 +125,17 @@ class DataPage:
     def on_open(self, session: Session, chosen: object) -> Updates:
         return merged(
             self.words(session),
-            {self.note: ""},
+            {self.note: "", self.ticket: self._tickets.new()},
             self._choices(),
             self.runs.look(session, chosen),
         )
 
     def on_upload(self, session: Session, files: object) -> Updates:
         given = files if isinstance(files, list) else [files] if files else []
-        names = [self._inputs.add(Path(str(file)), Path(str(file)).name) for file in given]
+        names = []
+        for file in map(Path, map(str, given)):
+            names.append(self._inputs.add(file, file.name))
+            file.unlink(missing_ok=True)  # Gradio's own copy, which it would keep for an hour
         joined = ("、" if session.lang == "zh" else ", ").join(names)
         return {
             self.upload: None,

@@ -16,6 +16,7 @@ from mi_arena.jobs.scripts import NEEDED_SECRETS
 from mi_arena.pairs import Pair, load_registry
 from mi_arena.serving import Serving
 from mi_arena.settings import ROOT
+from mi_arena.ui.gate import Tickets
 from mi_arena.ui.pipeline.downloads import Downloads
 
 ASSETS = ROOT / "mi_arena" / "assets"
@@ -30,6 +31,8 @@ class PipelineTools:
     launcher: Launcher
     inputs: Inputs
     downloads: Downloads
+    tickets: Tickets
+    """For uploads."""
     serving: Serving
     pairs: Sequence[Pair]
     """Of the registry."""
@@ -53,6 +56,6 @@ def pipeline_tools(
     steps = (*DATA_STEPS, *evaluate_steps(data))
     scripts = {step.module for step in steps} | {MODULE, ON_HUB, RELEASE}
     launcher = Launcher(runs, scripts, ROOT, NEEDED_SECRETS)
-    downloads = Downloads(inputs, keyed)
+    ways = Downloads(inputs, keyed), Tickets(keyed)
     pairs = list(load_registry(models).values())
-    return PipelineTools(launcher, inputs, downloads, serving, pairs, models, data, has_key)
+    return PipelineTools(launcher, inputs, *ways, serving, pairs, models, data, has_key)
