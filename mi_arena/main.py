@@ -13,6 +13,7 @@ from types import FrameType
 
 from mi_arena.access.identity import Identities
 from mi_arena.access.keyed import keyed_by
+from mi_arena.access.listed import listed_users
 from mi_arena.access.members import Members
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.engine.residency import GB, device_memory, on_gpu
@@ -128,7 +129,9 @@ def open_house(settings: Settings) -> House:
     store = EventStore(Path(settings.data) / DATABASE_NAME)
     publisher = open_publisher(settings, store)
     admin_code = settings.admin_code.get_secret_value() if settings.admin_code else None
-    identities = Identities(secret, Members(store, keyed_by(secret), admin_code))
+    listed = listed_users(settings)
+    members = Members(store, keyed_by(secret), admin_code, listed, settings.session_hours)
+    identities = Identities(secret, members)
     pairs = [at_commits(pair) for pair in wanted]
     pausing = pauses_for_training(settings)
     # What a run takes at the moment comes back with its end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "MI_ARENA_"
+USER_NAME = re.compile(r"[A-Za-z0-9][\w-]{0,95}", re.ASCII)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -63,13 +65,20 @@ class Settings(BaseSettings):
     publish_seconds: float = Field(
         120, gt=0, description="seconds that an event waits at most before it is published"
     )
+    experts: Annotated[list[str], NoDecode] = Field(
+        [], description="Hugging Face users who may sign in on the Space as experts, by commas"
+    )
+    admins: Annotated[list[str], NoDecode] = Field(
+        [], description="Hugging Face users who may sign in on the Space as admins, by commas"
+    )
+    session_hours: int = Field(168, ge=1, le=720, description="hours until a sign-in ends")
     minimum_n: int = Field(20, ge=1, description="judgements below which no result is shown")
     rounds_to_judge: int = Field(2, ge=1, le=20, description="rounds before the judgement opens")
     message_limit: int = Field(800, ge=50, le=8000, description="characters in a client turn")
     turns_per_minute: int = Field(12, ge=1, description="client turns a minute for one session")
     turns_per_minute_in_all: int = Field(240, ge=1, description="client turns a minute in all")
 
-    @field_validator("pairs", mode="before")
+    @field_validator("pairs", "experts", "admins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -83,6 +92,13 @@ class Settings(BaseSettings):
             raise ValueError("name at least one pair")
         if len(set(value)) != len(value):
             raise ValueError("a pair is named twice")
+        return value
+
+    @field_validator("experts", "admins")
+    @classmethod
+    def _names(cls, value: list[str]) -> list[str]:
+        if any(not USER_NAME.fullmatch(name) for name in value):
+            raise ValueError("write user names as in their addresses on huggingface.co")
         return value
 
     @field_validator("admin_code")

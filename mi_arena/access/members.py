@@ -1,4 +1,5 @@
-"""Experts and admins: who was invited, who still is, and whose a code or a sign-in token is.
+"""Experts and admins: who was invited or is on the list of Hugging Face users, who still is, and
+whose a code or a sign-in token is.
 
 Everything is derived from the event log, which holds a keyed hash of each code and never the code.
 Members are asked about by every handler, so an answer costs one look into an index; a revocation
@@ -8,9 +9,9 @@ by another process holds from the next question on.
 from __future__ import annotations
 
 import hmac
-import re
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -19,12 +20,19 @@ from pydantic import ValidationError
 
 from mi_arena.access.codes import new_code, normalised
 from mi_arena.access.keyed import Keyed
+from mi_arena.access.sign_ins import DEFAULT_HOURS, new_token, proven, read_token
 from mi_arena.records.events import Event
-from mi_arena.records.member_events import MemberInvited, MemberNamed, MemberRevoked
+from mi_arena.records.member_events import (
+    MemberAdmitted,
+    MemberInvited,
+    MemberNamed,
+    MemberRevoked,
+    SignInsEnded,
+)
 from mi_arena.records.store import EventStore, Transaction
 
 MemberRole = Literal["expert", "admin"]
-_Kind = Literal["member_invited", "member_revoked"]
+_Kind = Literal["member_invited", "member_admitted", "member_revoked"]
 
 ENVIRONMENT = "environment"
 """The built-in admin whose code is the setting ``MI_ARENA_ADMIN_CODE``."""
@@ -32,9 +40,11 @@ ENVIRONMENT = "environment"
 # INDEXED BY: without statistics SQLite might walk back over all later events instead.
 _LATEST = """
 SELECT max(seq) FROM events INDEXED BY events_by_kind
-WHERE kind IN ('member_invited', 'member_named', 'member_revoked')
+WHERE kind IN ('member_invited', 'member_named', 'member_revoked', 'member_admitted',
+               'sign_ins_ended')
 """
-_TOKEN = re.compile(r"([a-z0-9]{1,32})\.([0-9a-f]{64})")
+_LISTED = "hf"
+"""Begins the ids of members from the list; those of invited ones are hexadecimal."""
 
 
 Problem = Literal["bad_role", "label_too_long", "of_environment", "unknown", "revoked_already"]
@@ -59,7 +69,7 @@ class Member:
     label: str | None
     """What the admin calls them; for admins only."""
     invited_at: datetime | None
-    """``None`` for the admin of the environment, whom nobody invited."""
+    """Or first admitted; ``None`` for the admin of the environment, whom nobody invited."""
     revoked: bool = False
 
 
@@ -76,15 +86,32 @@ class Invite:
 @dataclass(frozen=True)
 class _Kept:
     member: Member
-    code_hash: str
+    bound_to: str
+    """The hash of their code, or of their name on the list: sign-ins end when it changes."""
+    by_code: bool = True
+    ended_ms: int = 0
+    """Sign-ins made until then no longer count."""
+    ended: frozenset[str] = frozenset()
+    """Nor do these."""
 
 
 class Members:
     """The members of one study. Any number of threads and processes may ask and change."""
 
-    def __init__(self, store: EventStore, keyed: Keyed, admin_code: str | None = None):
-        """``admin_code``: the code of the built-in admin, if there is one."""
+    def __init__(
+        self,
+        store: EventStore,
+        keyed: Keyed,
+        admin_code: str | None = None,
+        listed: Mapping[str, MemberRole] | None = None,
+        hours: float = DEFAULT_HOURS,
+        now: Callable[[], float] = time.time,
+    ):
+        """``admin_code``: the code of the built-in admin, if there is one. ``listed``: the
+        Hugging Face user names that may sign in there. ``hours``: how long a sign-in counts."""
         self._store, self._keyed = store, keyed
+        self._hours, self._now = hours, now
+        self._listed = {self._name_hash(name): role for name, role in (listed or {}).items()}
         self._built_in: dict[str, _Kept] = {}
         if admin_code is not None:
             admin = Member(ENVIRONMENT, "admin", None, None)
@@ -116,6 +143,23 @@ class Members:
                 raise _bad(error) from None
             transaction.append(Event.of(invited, role="admin"))
         return Invite(member, invited.role, code, invited.label)
+
+    def admit(self, subject: str, name: str) -> str | None:
+        """The sign-in token for a user of Hugging Face, known by their lasting id there and their
+        user name; ``None`` for somebody who isn't on the list or is revoked.
+
+        Neither is kept. Raises ``NotStored`` when a newcomer can't be stored.
+        """
+        name_hash = self._name_hash(name)
+        role = self._listed.get(name_hash)
+        if role is None:
+            return None
+        member = _LISTED + self._keyed("hf-user", subject)[:12]
+        kept = self._current().get(member)
+        if kept is None or kept.bound_to != name_hash:
+            admitted = MemberAdmitted(member=member, role=role, name_hash=name_hash)
+            self._store.append(Event.of(admitted, role="admin"))
+        return self.token(member)
 
     def name(self, member: str, label: str) -> str | None:
         """Call a member so from now on; nothing for an empty label. What they are called now.
@@ -151,8 +195,24 @@ class Members:
                 raise AccessError(f"member {member!r} is revoked already", "revoked_already")
             transaction.append(Event.of(MemberRevoked(member=member), role="admin"))
 
+    def sign_out(self, token: str) -> None:
+        """End this one sign-in; what is none is none already. Raises ``NotStored``."""
+        sign_in = read_token(token)
+        if sign_in and self.holder(token):
+            ended = SignInsEnded(member=sign_in.member, session=sign_in.session)
+            self._store.append(Event.of(ended, role="admin"))
+
+    def sign_out_everywhere(self, member: str) -> None:
+        """End every sign-in that a member has made until now; they may sign in anew.
+
+        Raises ``AccessError`` for somebody unknown, ``NotStored`` when the store failed.
+        """
+        if member not in self._current():
+            raise AccessError(f"no member {member!r}; `list` names them")
+        self._store.append(Event.of(SignInsEnded(member=member), role="admin"))
+
     def all(self) -> list[Member]:
-        """Everyone ever invited, in that order; without the admin of the environment."""
+        """Everyone ever invited, then admitted, in that order; but the admin of the environment."""
         return [kept.member for name, kept in self._current().items() if name not in self._built_in]
 
     def find(self, code: str) -> Member | None:
@@ -160,32 +220,41 @@ class Members:
         wanted, found = self._hash(code), None
         for kept in self._current().values():
             # Every code is compared, so that time tells nothing.
-            if hmac.compare_digest(kept.code_hash, wanted) and not kept.member.revoked:
+            same = hmac.compare_digest(kept.bound_to, wanted) and kept.by_code
+            if same and not kept.member.revoked:
                 found = kept.member
         return found
 
     def token(self, member: str) -> str | None:
         """What a member's browser holds once they have signed in; ``None`` for nobody.
 
-        Bound to the code: it ends with it.
+        Another one each time. It ends with the member's code or place on the list.
         """
         kept = self._current().get(member)
-        return None if kept is None or kept.member.revoked else self._token(kept)
+        if kept is None or kept.member.revoked:
+            return None
+        # Later than what has ended within the same millisecond.
+        return new_token(self._keyed, member, kept.bound_to, max(self._now_ms(), kept.ended_ms + 1))
 
     def holder(self, token: str) -> Member | None:
-        """The member who signed in with this token, unless it is forged or they are revoked."""
-        parts = _TOKEN.fullmatch(token)
-        kept = self._current().get(parts[1]) if parts else None
-        if kept is None or not hmac.compare_digest(self._token(kept).encode(), token.encode()):
+        """The member who signed in with this token, unless it is forged, too old or ended, or they
+        are revoked."""
+        sign_in = read_token(token)
+        kept = self._current().get(sign_in.member) if sign_in else None
+        if sign_in is None or kept is None or not proven(sign_in, self._keyed, kept.bound_to):
             return None
-        return None if kept.member.revoked else kept.member
+        ended = sign_in.at_ms <= kept.ended_ms or sign_in.session in kept.ended
+        old = sign_in.expired(self._hours, self._now_ms())
+        return None if ended or old or kept.member.revoked else kept.member
 
     def _hash(self, code: str) -> str:
         return self._keyed("invite", normalised(code))
 
-    def _token(self, kept: _Kept) -> str:
-        name = kept.member.member
-        return f"{name}.{self._keyed('member-session', f'{name}:{kept.code_hash}')}"
+    def _name_hash(self, name: str) -> str:
+        return self._keyed("hf-name", name.casefold())
+
+    def _now_ms(self) -> int:
+        return int(self._now() * 1000)
 
     def _current(self) -> Mapping[str, _Kept]:
         """Members by id, as the store has them now."""
@@ -204,6 +273,17 @@ class Members:
             assert isinstance(invited, MemberInvited)
             member = Member(invited.member, invited.role, invited.label, event.created_at)
             members[invited.member] = _Kept(member, invited.code_hash)
+        for event in self._store.events("member_admitted"):
+            admitted = event.payload
+            assert isinstance(admitted, MemberAdmitted)
+            # Asked anew: who was taken off the list is nobody's member any more.
+            role = self._listed.get(admitted.name_hash)
+            first = members.get(admitted.member)
+            since = first.member.invited_at if first else event.created_at
+            member = Member(
+                admitted.member, role or admitted.role, None, since, revoked=role is None
+            )
+            members[admitted.member] = _Kept(member, admitted.name_hash, by_code=False)
         for event in self._store.events("member_named"):
             named = event.payload
             assert isinstance(named, MemberNamed)
@@ -212,7 +292,19 @@ class Members:
         for name in _names(self._store, "member_revoked"):
             kept = members[name]
             members[name] = replace(kept, member=replace(kept.member, revoked=True))
+        for event in self._store.events("sign_ins_ended"):
+            ended = event.payload
+            assert isinstance(ended, SignInsEnded)
+            if (kept_now := members.get(ended.member)) is not None:
+                members[ended.member] = _after(kept_now, ended, event.created_at)
         return members
+
+
+def _after(kept: _Kept, ended: SignInsEnded, at: datetime) -> _Kept:
+    """A member's sign-ins without those that ended."""
+    if ended.session is None:
+        return replace(kept, ended_ms=max(kept.ended_ms, int(at.timestamp() * 1000)))
+    return replace(kept, ended=kept.ended | {ended.session})
 
 
 def _bad(error: ValidationError) -> AccessError:
@@ -225,8 +317,8 @@ def _bad(error: ValidationError) -> AccessError:
 
 
 def _check_known(member: str, transaction: Transaction) -> None:
-    """Raises ``AccessError`` for somebody who was never invited."""
-    if member not in _names(transaction, "member_invited"):
+    """Raises ``AccessError`` for somebody who was never invited nor admitted."""
+    if member not in _names(transaction, "member_invited") | _names(transaction, "member_admitted"):
         raise AccessError(f"no member {member!r}; `list` names them")
 
 
@@ -235,5 +327,5 @@ def _names(source: EventStore | Transaction, kind: _Kind) -> set[str]:
     return {
         event.payload.member
         for event in source.events(kind)
-        if isinstance(event.payload, MemberInvited | MemberRevoked)
+        if isinstance(event.payload, MemberInvited | MemberAdmitted | MemberRevoked)
     }

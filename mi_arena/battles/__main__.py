@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from mi_arena.access.audit import Audit
 from mi_arena.records.battle_events import EpochClosed
 from mi_arena.records.events import Event
 from mi_arena.records.results_query import epochs
@@ -53,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     except (SettingsError, StoreError) as error:
         print(error, file=sys.stderr)
         return 2
+    Audit(store).record(None, "close-epoch", "epoch", options.epoch)
     print(f"closed {options.epoch}")
     return 0
 

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from mi_arena.records.audit_events import AdminActed
 from mi_arena.records.battle_events import (
     BattleEnded,
     BattleFlagged,
@@ -31,7 +32,13 @@ from mi_arena.records.battle_events import (
     Replied,
     Withdrawn,
 )
-from mi_arena.records.member_events import MemberInvited, MemberNamed, MemberRevoked
+from mi_arena.records.member_events import (
+    MemberAdmitted,
+    MemberInvited,
+    MemberNamed,
+    MemberRevoked,
+    SignInsEnded,
+)
 from mi_arena.records.payloads import EventId, Kind, Payload, Record, Role, Short, Utc
 from mi_arena.records.review_events import ReviewGiven, ReviewSetClosed, ReviewSetOpened
 from mi_arena.records.suggestion_events import CodingSuggested, SuggestionsAllowed
@@ -64,6 +71,9 @@ PAYLOADS: dict[Kind, type[Payload]] = {
         MemberInvited,
         MemberNamed,
         MemberRevoked,
+        MemberAdmitted,
+        SignInsEnded,
+        AdminActed,
         BattleDrawn,
         DialogueImported,
         ImportTakenBack,

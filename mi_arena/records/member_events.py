@@ -1,4 +1,4 @@
-"""Payloads about members: invited, named, revoked."""
+"""Payloads about members: invited or admitted, named, signed out, revoked."""
 
 from __future__ import annotations
 
@@ -35,3 +35,27 @@ class MemberRevoked(Payload):
     kind = "member_revoked"
 
     member: Short
+
+
+class MemberAdmitted(Payload):
+    """Somebody on the list of Hugging Face users signed in, for the first time or renamed.
+
+    The member's id is a keyed hash of the user's id there; of the name, too, only one is kept.
+    """
+
+    kind = "member_admitted"
+
+    member: Short
+    role: Literal["expert", "admin"]
+    """As the list had it; what counts is the list of the moment."""
+    name_hash: Sha256
+
+
+class SignInsEnded(Payload):
+    """A sign-in of a member no longer counts, or none that was made until now."""
+
+    kind = "sign_ins_ended"
+
+    member: Short
+    session: Short | None = None
+    """The one that ended; ``None`` for all."""

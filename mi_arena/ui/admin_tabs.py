@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import gradio as gr
 
+from mi_arena.access.audit import Audit
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.ui.pipeline.admins import Updates
@@ -43,15 +44,15 @@ class AdminTabs:
         minimum_n: int,
         browser: gr.BrowserState,
     ):
-        self._identities = identities
+        self._identities, audit = identities, Audit(workspace.store)
         with gr.Tab("数据", id="data", visible=False) as data:
-            data_page = DataPage(tools, workspace, identities, browser)
+            data_page = DataPage(tools, workspace, identities, browser, audit)
         with gr.Tab("训练", id="train", visible=False) as train:
-            train_page = TrainPage(tools, identities, browser)
+            train_page = TrainPage(tools, identities, browser, audit)
         with gr.Tab("评估", id="evaluate", visible=False) as evaluate:
-            evaluate_page = EvaluatePage(tools, identities, browser)
+            evaluate_page = EvaluatePage(tools, identities, browser, audit)
         with gr.Tab("研究", id="study", visible=False) as study:
-            study_page = StudyPage(arena, tools, workspace, identities, minimum_n, browser)
+            study_page = StudyPage(arena, tools, workspace, identities, minimum_n, browser, audit)
         self.labels = {
             data: "tab_data", train: "tab_train", evaluate: "tab_evaluate", study: "tab_study",
         }  # fmt: skip

@@ -11,6 +11,7 @@ import gradio as gr
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.battles.refusal import Refused
+from mi_arena.records.store import StoreError
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
 from mi_arena.ui.transcript import note_html
@@ -72,14 +73,16 @@ class ExpertSignIn:
         with gr.Row():
             self.enter = gr.Button(elem_id="expert-in")
             self.leave = gr.Button(elem_id="expert-out")
+            self.leave_all = gr.Button(elem_id="expert-out-all")
         self.outcome = gr.HTML(elem_id="expert-outcome")
-        outputs = [self.code, self.enter, self.leave, self.outcome, *changed_outputs]
+        outputs = [*self.outputs()[1:], *changed_outputs]
         for event in (self.enter.click, self.code.submit):
             event(self.on_enter, [browser, self.code], outputs, **AT_ONCE)
         self.leave.click(self.on_leave, [browser], outputs, **AT_ONCE)
+        self.leave_all.click(self.on_leave_all, [browser], outputs, **AT_ONCE)
 
     def outputs(self) -> list[Any]:
-        return [self.heading, self.code, self.enter, self.leave, self.outcome]
+        return [self.heading, self.code, self.enter, self.leave, self.leave_all, self.outcome]
 
     def words(self, session: Session) -> dict[Any, Any]:
         lang = session.lang
@@ -97,6 +100,7 @@ class ExpertSignIn:
             self.code: gr.update(label=say(lang, "expert_code"), value="", visible=not member),
             self.enter: gr.update(value=say(lang, "expert_sign_in"), visible=not member),
             self.leave: gr.update(value=say(lang, "expert_sign_out"), visible=member),
+            self.leave_all: gr.update(value=say(lang, "expert_sign_out_all"), visible=member),
             self.outcome: note_html(told, "good"),
         }
 
@@ -114,7 +118,25 @@ class ExpertSignIn:
         return self.changed(session, request) | self.standing(session)
 
     def on_leave(self, stored: object, request: gr.Request) -> dict[Any, Any]:
-        session = Session.read(stored, request).with_(member="", battle="")
+        return self._left(Session.read(stored, request), request, everywhere=False)
+
+    def on_leave_all(self, stored: object, request: gr.Request) -> dict[Any, Any]:
+        return self._left(Session.read(stored, request), request, everywhere=True)
+
+    def _left(self, session: Session, request: gr.Request, *, everywhere: bool) -> dict[Any, Any]:
+        """The browser forgets its sign-in, and the server takes it no more."""
+        told = "expert_signed_out_all" if everywhere else "expert_signed_out"
+        kind = "good"
+        try:
+            who, members = session.identity(self.identities), self.identities.members
+            if members and who.member and everywhere:
+                members.sign_out_everywhere(who.member)
+            elif members:
+                members.sign_out(session.member)
+        except StoreError as error:
+            log.error("signing out failed: %s", error)
+            told, kind = "failed", "bad"
+        session = session.with_(member="", battle="")
         standing = self.standing(session)
-        standing[self.outcome] = note_html(say(session.lang, "expert_signed_out"), "good")
+        standing[self.outcome] = note_html(say(session.lang, told), kind)
         return self.changed(session, request) | standing

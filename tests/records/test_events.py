@@ -113,6 +113,9 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     },
     "member_named": {"member": "0a1b2c3d", "label": "李医生"},
     "member_revoked": {"member": "0a1b2c3d"},
+    "member_admitted": {"member": "hf0a1b2c3d4e5f", "role": "expert", "name_hash": "a" * 64},
+    "sign_ins_ended": {"member": "0a1b2c3d", "session": "0123456789abcdef"},
+    "admin_acted": {"act": "revoke", "target": "member", "name": "0a1b2c3d", "outcome": "done"},
     "battle_drawn": {"battle": "b", "match": "m", "dialogues": {"A": "d1", "B": "d2"}},
     "dialogue_imported": {
         "dialogue": "d1",

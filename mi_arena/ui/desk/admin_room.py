@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
+from mi_arena.access.audit import Audit, Outcome
 from mi_arena.access.guard import require
 from mi_arena.access.members import AccessError, Members
 from mi_arena.battles.refusal import Refused, not_saved
+from mi_arena.records.audit_events import Target
 from mi_arena.records.store import NotStored
 from mi_arena.ui.desk.admin_view import NUMBERS, page
 from mi_arena.ui.desk.answer import Answer, Call
@@ -21,6 +23,15 @@ from mi_arena.workspace.workspace import Workspace
 LONGEST_IMPORT = 20_000_000
 """Characters of a file that is imported from the page."""
 Fields = Mapping[str, Any]
+TARGETS: tuple[Target, ...] = ("member", "batch")
+"""What an act of this page may be done on, by the name under which it is sent."""
+
+
+class Told(NamedTuple):
+    """What is told of an act, and the member that it made."""
+
+    html: str
+    member: str
 
 
 class AdminRoom:
@@ -28,10 +39,12 @@ class AdminRoom:
 
     def __init__(self, workspace: Workspace, members: Members | None):
         self.workspace, self._members = workspace, members
-        self._actions: dict[str, Callable[[Call, Fields], str]] = {
+        self._audit = Audit(workspace.store)
+        self._actions: dict[str, Callable[[Call, Fields], str | Told]] = {
             "invite": self._invite,
             "name": self._name,
             "revoke": self._revoke,
+            "sign-out": self._sign_out,
             "drop": self._drop,
             "draw-battles": self._draw_battles,
             "import": self._import,
@@ -50,9 +63,10 @@ class AdminRoom:
         action = self._actions.get(call.do)
         if action is None:
             raise Refused("no_work")
-        fields = call.sent.get("fields")
+        sent = call.sent.get("fields")
+        done: str | Told | None = None
         try:
-            told = action(call, fields if isinstance(fields, dict) else {})
+            done = action(call, sent if isinstance(sent, dict) else {})
         except BadImport as error:
             why = say(call.lang, f"import_{error.problem}", **error.values)
             raise Refused("bad_import", why=why) from None
@@ -61,17 +75,29 @@ class AdminRoom:
             return Answer(note=note_html(why, "bad"))
         except NotStored as error:
             raise not_saved(error) from None
+        finally:
+            self._record(call, done)
+        told = done.html if isinstance(done, Told) else done
         return Answer(html=page(self.workspace, call.lang), note=told)
+
+    def _record(self, call: Call, done: str | Told | None) -> None:
+        outcome: Outcome = "refused" if done is None else "done"
+        target: Target | None = next((one for one in TARGETS if call.text(one)), None)
+        name = call.text(target) if target else None
+        if isinstance(done, Told):
+            target, name = "member", done.member
+        self._audit.record(call.who, call.do, target, name, outcome)
 
     # ---- people
 
-    def _invite(self, call: Call, fields: Fields) -> str:
+    def _invite(self, call: Call, fields: Fields) -> Told:
         invite = self._known().invite(str(fields.get("role")), str(fields.get("label") or ""))
         told = say(call.lang, "admin_invited", member=invite.member)
-        return (
+        html = (
             f'<div class="note good" role="status">{escape(told)} '
             f"<code>{escape(invite.code)}</code></div>"
         )
+        return Told(html, invite.member)
 
     def _name(self, call: Call, fields: Fields) -> str:
         member = call.text("member")
@@ -84,6 +110,11 @@ class AdminRoom:
         member = call.text("member")
         self._known().revoke(member)
         return _good(say(call.lang, "admin_revoked", member=member))
+
+    def _sign_out(self, call: Call, _: Fields) -> str:
+        member = call.text("member")
+        self._known().sign_out_everywhere(member)
+        return _good(say(call.lang, "admin_signed_out", member=member))
 
     def _drop(self, call: Call, _: Fields) -> str:
         moved = self.workspace.assignments.drop_out(call.text("member"))

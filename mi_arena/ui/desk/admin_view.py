@@ -88,6 +88,7 @@ def _person(one: Standing, lang: Lang) -> str:
     if not one.left_study:
         buttons.append(_sure("drop", "member", member.member, lang))
     if not member.revoked:
+        buttons.append(_sure("sign-out", "member", member.member, lang))
         buttons.append(_sure("revoke", "member", member.member, lang))
     return (
         f"<tr><th>{name}<br><small>{said(lang, state)} · {escape(member.member)}</small>"

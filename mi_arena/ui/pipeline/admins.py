@@ -1,17 +1,21 @@
-"""Handlers of admins: each asks who calls before it does anything, and tells what went wrong."""
+"""Handlers of admins: each asks who calls before it does anything, tells what went wrong, and has
+what was done written down."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from mi_arena.access.audit import Audit, Outcome
 from mi_arena.access.guard import NotAllowed, require
-from mi_arena.access.identity import Identities
+from mi_arena.access.identity import Identities, Identity
 from mi_arena.battles.refusal import Refused
 from mi_arena.jobs.launching import JobError
+from mi_arena.records.audit_events import Target
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
 from mi_arena.ui.transcript import note_html
@@ -20,23 +24,68 @@ log = logging.getLogger(__name__)
 Updates = dict[Any, Any]
 
 
+@dataclass(frozen=True)
+class Acted:
+    """What came of an act: what changes on the page, the id of what it was done on, if it has one,
+    and whether it was done."""
+
+    updates: Updates
+    name: str | None
+    outcome: Outcome = "done"
+
+
 class Admins:
     """``note`` is the component that shows what went wrong."""
 
-    def __init__(self, identities: Identities, note: gr.HTML):
-        self._identities, self.note = identities, note
+    def __init__(self, identities: Identities, note: gr.HTML, audit: Audit):
+        self._identities, self.note, self._audit = identities, note, audit
 
-    def only(self, action: Callable[..., Updates]) -> Callable[..., Updates]:
-        """A Gradio handler out of ``action(session, *values)``, for admins alone.
+    def beside(self, note: gr.HTML) -> Admins:
+        """The same, told in another place."""
+        return Admins(self._identities, note, self._audit)
+
+    def only(self, look: Callable[..., Updates]) -> Callable[..., Updates]:
+        """A Gradio handler out of ``look(session, *values)``, for admins alone; it changes nothing
+        but the page.
 
         Its first input is what the browser keeps.
         """
+        return self._handler(look)
 
+    def act(
+        self, name: str, action: Callable[..., Updates | Acted], target: Target = "run"
+    ) -> Callable[..., Updates]:
+        """Like ``only``, for what has effects: who did it, and on what, goes into the records.
+
+        ``action`` tells on what by ``Acted``, or else it is the first of its values.
+        """
+
+        def recorded(who: Identity, session: Session, *values: Any) -> Updates:
+            on: object = values[0] if values else None
+            outcome: Outcome = "failed"
+            try:
+                done = action(session, *values)
+                outcome = "done"
+                if isinstance(done, Acted):
+                    on, outcome = done.name, done.outcome
+                    return done.updates
+                return done
+            except (JobError, Refused):
+                outcome = "refused"
+                raise
+            finally:
+                self._audit.record(who, name, target, on, outcome)
+
+        return self._handler(recorded, told_who=True)
+
+    def _handler(
+        self, action: Callable[..., Updates], told_who: bool = False
+    ) -> Callable[..., Updates]:
         def handler(stored: object, request: gr.Request, *values: Any) -> Updates:
             session = Session.read(stored, request)
             try:
-                require(session.identity(self._identities), "admin")
-                return action(session, *values)
+                who = require(session.identity(self._identities), "admin")
+                return action(who, session, *values) if told_who else action(session, *values)
             except NotAllowed as error:
                 return self._told(session, f"guard_{error.code}")
             except JobError as error:

@@ -8,11 +8,12 @@ from typing import Any
 
 import gradio as gr
 
+from mi_arena.access.audit import Audit
 from mi_arena.access.identity import Identities
 from mi_arena.jobs.data_steps import DATA_STEPS
 from mi_arena.jobs.inputs import CORPUS_ENDINGS
 from mi_arena.ui.gate import COOKIE, TICKET_SECONDS
-from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.admins import Acted, Admins, Updates
 from mi_arena.ui.pipeline.beginning import beginner
 from mi_arena.ui.pipeline.data_results import DataResults
 from mi_arena.ui.pipeline.reviews_part import ReviewsPart
@@ -43,6 +44,7 @@ class DataPage:
         workspace: Workspace,
         identities: Identities,
         browser: gr.BrowserState,
+        audit: Audit,
     ):
         self._inputs, self._has_key = tools.inputs, tools.has_key
         self._tickets = tools.tickets
@@ -53,7 +55,7 @@ class DataPage:
             file_count="multiple", file_types=list(_endings()), elem_id="corpus-upload", height=120
         )
         self.note = gr.HTML(elem_id="data-note")
-        admins = Admins(identities, self.note)
+        admins = Admins(identities, self.note, audit)
         self.forms = [StepForm(step, tools.inputs) for step in DATA_STEPS]
         results = DataResults(tools.downloads)
         choosers = [c for form in self.forms for c in form.choices()]
@@ -72,26 +74,28 @@ class DataPage:
         )
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
         self.upload.upload(
-            admins.only(self.on_upload),
+            admins.act("upload", self.on_upload),
             [browser, self.upload],
             [self.upload, self.note, *choosers],
             **quiet,
         )
         for form in self.forms:
             form.begin.click(
-                Admins(identities, form.note).only(beginner(form, tools, self.runs)),
+                admins.beside(form.note).act(
+                    f"begin-{form.step.id}", beginner(form, tools, self.runs)
+                ),
                 [browser, *form.inputs()],
                 [form.note, *choosers, *self.runs.outputs()],
                 **quiet,
             )
         part, chosen = self.reviews.parts, self.runs.parts.chosen
-        for button, action, more in (
-            (part.send, self.reviews.send, [part.size, part.each, part.seed]),
-            (part.fetch, self.reviews.fetch, []),
-            (part.close, self.reviews.close, []),
+        for name, button, action, more in (
+            ("send-reviews", part.send, self.reviews.send, [part.size, part.each, part.seed]),
+            ("fetch-reviews", part.fetch, self.reviews.fetch, []),
+            ("close-reviews", part.close, self.reviews.close, []),
         ):
             button.click(
-                admins.only(self._with_experts(action)),
+                admins.act(name, self._with_experts(action)),
                 [browser, chosen, *more],
                 [self.note, *choosers, *self.runs.outputs()],
                 **quiet,
@@ -130,18 +134,20 @@ class DataPage:
             self.runs.look(session, chosen),
         )
 
-    def on_upload(self, session: Session, files: object) -> Updates:
+    def on_upload(self, session: Session, files: object) -> Acted:
         given = files if isinstance(files, list) else [files] if files else []
         names = []
         for file in map(Path, map(str, given)):
             names.append(self._inputs.add(file, file.name))
             file.unlink(missing_ok=True)  # Gradio's own copy, which it would keep for an hour
         joined = ("、" if session.lang == "zh" else ", ").join(names)
-        return {
+        updates: Updates = {
             self.upload: None,
             self.note: told(session, "data_uploaded", "good", names=joined),
             **self._choices(),
         }
+        # Their names are the admin's own words.
+        return Acted(updates, None)
 
     def _choices(self) -> Updates:
         choices: Updates = {}

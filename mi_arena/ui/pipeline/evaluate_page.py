@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from mi_arena.access.audit import Audit
 from mi_arena.access.identity import Identities
 from mi_arena.jobs.command import kept
 from mi_arena.jobs.evaluate_steps import REPORT_MODULE, evaluate_steps
@@ -38,13 +39,19 @@ COMPARED = Compared(
 class EvaluatePage:
     """Made inside a ``gr.Blocks`` context; for admins, and every handler asks."""
 
-    def __init__(self, tools: PipelineTools, identities: Identities, browser: gr.BrowserState):
+    def __init__(
+        self,
+        tools: PipelineTools,
+        identities: Identities,
+        browser: gr.BrowserState,
+        audit: Audit,
+    ):
         assert TEST_SET in BUILT_IN
         self._tools = tools
         steps = evaluate_steps(tools.data.resolve())
         self.heading = gr.Markdown()
         self.note = gr.HTML(elem_id="evaluate-note")
-        admins = Admins(identities, self.note)
+        admins = Admins(identities, self.note, audit)
         self.forms = [
             StepForm(step, tools.inputs, unfolded=number == 0) for number, step in enumerate(steps)
         ]
@@ -64,14 +71,15 @@ class EvaluatePage:
         )
         self.again = gr.Button(elem_id="evaluate-again")
         self.comparison.make()
-        self._connect(identities, admins, browser)
+        self._connect(admins, browser)
 
-    def _connect(self, identities: Identities, admins: Admins, browser: gr.BrowserState) -> None:
+    def _connect(self, admins: Admins, browser: gr.BrowserState) -> None:
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
         for form in self.forms:
             form.begin.click(
-                Admins(identities, form.note).only(
-                    beginner(form, self._tools, self.runs, self._models)
+                admins.beside(form.note).act(
+                    f"begin-{form.step.id}",
+                    beginner(form, self._tools, self.runs, self._models),
                 ),
                 [browser, *form.inputs()],
                 [form.note, *self._changed_outputs(), *self.runs.outputs()],

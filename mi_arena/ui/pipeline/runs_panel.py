@@ -108,14 +108,14 @@ class RunsPanel:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         inputs = [browser, chosen, self.painted]
         outputs = self.outputs()
-        for trigger, action in (
-            (self.timer.tick, self.tick),
-            (refresh.click, self.look),
-            (chosen.input, self.look),
-            (stop.click, self.stop),
-            (resume.click, self.resume),
+        for trigger, handler in (
+            (self.timer.tick, admins.only(self.tick)),
+            (refresh.click, admins.only(self.look)),
+            (chosen.input, admins.only(self.look)),
+            (stop.click, admins.act("stop", self.stop)),
+            (resume.click, admins.act("resume", self.resume)),
         ):
-            trigger(admins.only(action), inputs, [*outputs, *changed_outputs, admins.note], **quiet)
+            trigger(handler, inputs, [*outputs, *changed_outputs, admins.note], **quiet)
 
     def outputs(self) -> list[Any]:
         beside = self._beside.outputs() if self._beside else []

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from mi_arena.access.audit import Audit, Outcome
 from mi_arena.access.identity import Identities
 from mi_arena.jobs.finetune_check import CannotStart, check
 from mi_arena.jobs.finetune_form import (
@@ -30,8 +31,9 @@ from mi_arena.jobs.run_directory import write_atomically
 from mi_arena.jobs.steps import FormError
 from mi_arena.jobs.viewing import RunView
 from mi_arena.pairs import Pair
+from mi_arena.serving import CannotServe
 from mi_arena.settings import ROOT
-from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.admins import Acted, Admins, Updates
 from mi_arena.ui.pipeline.check_html import check_html
 from mi_arena.ui.pipeline.comparison_part import Compared, ComparisonPart
 from mi_arena.ui.pipeline.loss_plot import losses_of
@@ -56,7 +58,13 @@ UNNAMED = "RUN"
 class TrainPage:
     """Made inside a ``gr.Blocks`` context; for admins, and every handler asks."""
 
-    def __init__(self, tools: PipelineTools, identities: Identities, browser: gr.BrowserState):
+    def __init__(
+        self,
+        tools: PipelineTools,
+        identities: Identities,
+        browser: gr.BrowserState,
+        audit: Audit,
+    ):
         self._launcher, self._inputs = tools.launcher, tools.inputs
         self._bases = [pair for pair in tools.pairs if pair.server is None]
         self._recipes = recipes()
@@ -84,7 +92,7 @@ class TrainPage:
             )  # fmt: skip
         # Two places for messages: what is told stands where it was asked.
         self.run_note = gr.HTML(elem_id="train-run-note")
-        admins, of_runs = (Admins(identities, note) for note in (self.note, self.run_note))
+        admins, of_runs = (Admins(identities, note, audit) for note in (self.note, self.run_note))
         self.part = TrainingPart(tools.launcher, tools.serving)
         self.comparison = ComparisonPart(tools.launcher, COMPARED)
         self.runs = RunsPanel(
@@ -131,7 +139,7 @@ class TrainPage:
             **(quiet | {"show_progress": "full", "show_progress_on": [self.checked]}),
         )
         self.begin.click(
-            admins.only(self.on_begin),
+            admins.act("begin-train", self.on_begin),
             fields,
             [self.note, self.checked, *self._changed_outputs(), *self.runs.outputs()],
             **quiet,
@@ -140,9 +148,12 @@ class TrainPage:
         part.clone.click(
             of_runs.only(self.on_clone), [browser, chosen], [*filled, self.run_note], **quiet
         )
-        for button, action in ((part.serve, self.part.serve), (part.unserve, self.part.unserve)):
+        for name, button, action in (
+            ("serve", part.serve, self.part.serve),
+            ("unserve", part.unserve, self.part.unserve),
+        ):
             button.click(
-                of_runs.only(self._told(action)),
+                of_runs.act(name, self._told(action)),
                 [browser, chosen],
                 [self.run_note, *self._changed_outputs(), *self.runs.outputs()],
                 **(quiet | {"show_progress": "full", "show_progress_on": [self.run_note]}),
@@ -247,29 +258,36 @@ class TrainPage:
             told = note_html(str(error), "bad")
         return {self.checked: told, self.note: "", **self._preview(recipe, *given)}
 
-    def on_begin(self, session: Session, recipe: object, name: object, *given: object) -> Updates:
+    def on_begin(self, session: Session, recipe: object, name: object, *given: object) -> Acted:
         title = str(name or "").strip() or f"train-{recipe or DEFAULT_RECIPE}"
         folder = self._launcher.new_folder(title).resolve()
         try:
             text, place, module, options = self._asked(folder, recipe, *given)
         except FormError as error:
             folder.rmdir()
-            return {self.note: self._refused(session, error)}
+            return Acted({self.note: self._refused(session, error)}, None, "refused")
         write_atomically(folder / CONFIG_NAME, text)
         arguments = [str(folder / CONFIG_NAME), f"--out={folder}", *options]
         run = self._launcher.submit(folder, module, arguments, place)
-        return {
+        updates: Updates = {
             self.note: told(session, "data_begun", "good", name=run.name),
             self.checked: "",
             **self._choices(),
             **self.runs.look(session, run.name),
         }
+        return Acted(updates, run.name)
 
     # ---- inside
 
     def _told(self, action: Any) -> Any:
-        def act(session: Session, chosen: object) -> Updates:
-            return {self.run_note: action(session, chosen), **self.runs.look(session, chosen)}
+        def act(session: Session, chosen: object) -> Acted:
+            outcome: Outcome = "done"
+            try:
+                note = action(session, chosen)
+            except CannotServe as error:
+                note, outcome = note_html(str(error), "bad"), "refused"
+            updates = {self.run_note: note, **self.runs.look(session, chosen)}
+            return Acted(updates, str(chosen), outcome)
 
         return act
 

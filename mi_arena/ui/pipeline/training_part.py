@@ -88,7 +88,7 @@ class TrainingPart:
             parts.clone: gr.update(visible=can_clone),
         }
 
-    # ---- actions of an admin, each told in one sentence
+    # ---- actions of an admin, each told in one sentence; they raise ``CannotServe`` with another
 
     def serve(self, session: Session, chosen: object) -> str:
         """Put what the run made into the arena."""
@@ -96,17 +96,15 @@ class TrainingPart:
         try:
             pair, warning = self._serving.add(run.path / PAIR)
         except CannotServe as error:
-            return note_html(say(session.lang, "train_not_served", why=str(error)), "bad")
+            why = say(session.lang, "train_not_served", why=str(error))
+            raise CannotServe(why) from None
         told = say(session.lang, "train_served", name=getattr(pair.name, session.lang))
         return note_html(f"{told} {warning}" if warning else told, "plain" if warning else "good")
 
     def unserve(self, session: Session, chosen: object) -> str:
         """No battle begins on it any more."""
         run = self._launcher.status(str(chosen))
-        try:
-            self._serving.remove(self._served_id(run))
-        except CannotServe as error:
-            return note_html(str(error), "bad")
+        self._serving.remove(self._served_id(run))
         return note_html(say(session.lang, "train_unserved"), "good")
 
     def _served_id(self, run: RunView) -> str:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from mi_arena.jobs.viewing import RunView
 from mi_arena.release.manifest import MANIFEST
-from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.admins import Acted, Admins, Updates
 from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
 from mi_arena.ui.pipeline.tools import RELEASE as MODULE
 from mi_arena.ui.pipeline.tools import PipelineTools
@@ -39,10 +39,10 @@ class ReleasePart:
         )  # fmt: skip
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
         shown = [*self.outputs(), self._note]
-        self.build.click(admins.only(self.on_build), [browser], shown, **quiet)
-        self.push.click(
-            admins.only(self.on_push), [browser, self.runs.parts.chosen, self.sure], shown, **quiet
-        )
+        built = admins.act("build-release", self.on_build)
+        pushed = admins.act("push-release", self.on_push)
+        self.build.click(built, [browser], shown, **quiet)
+        self.push.click(pushed, [browser, self.runs.parts.chosen, self.sure], shown, **quiet)
 
     def outputs(self) -> list[Any]:
         return [self.build, self.sure, self.push, *self.runs.outputs()]
@@ -58,20 +58,20 @@ class ReleasePart:
 
     # ---- actions of an admin
 
-    def on_build(self, session: Session) -> Updates:
+    def on_build(self, session: Session) -> Acted:
         folder = self._tools.launcher.new_folder("release")
         words = ["build", f"--out={folder.resolve() / FOLDER}", f"--data={self._data}"]
         return self._begun(session, folder, words)
 
-    def on_push(self, session: Session, chosen: object, sure: object) -> Updates:
+    def on_push(self, session: Session, chosen: object, sure: object) -> Acted:
         built = self._tools.launcher.root.resolve() / str(chosen or "") / FOLDER
         if not chosen or not (built / MANIFEST).is_file():
-            return {self._note: told(session, "release_choose", "bad")}
+            return Acted({self._note: told(session, "release_choose", "bad")}, None, "refused")
         if sure is not True:
-            return {self._note: told(session, "study_not_sure", "bad")}
+            return Acted({self._note: told(session, "study_not_sure", "bad")}, None, "refused")
         folder = self._tools.launcher.new_folder("release-push")
         begun = self._begun(session, folder, ["push", str(built), f"--data={self._data}"])
-        return {**begun, self.sure: gr.update(value=False)}
+        return Acted({**begun.updates, self.sure: gr.update(value=False)}, begun.name)
 
     # ---- inside
 
@@ -79,12 +79,13 @@ class ReleasePart:
     def _data(self) -> Path:
         return self._tools.data.resolve()
 
-    def _begun(self, session: Session, folder: Path, words: list[str]) -> Updates:
+    def _begun(self, session: Session, folder: Path, words: list[str]) -> Acted:
         run = self._tools.launcher.submit(folder, MODULE, words)
-        return {
+        updates = {
             self._note: told(session, "data_begun", "good", name=run.name),
             **self.runs.look(session, run.name),
         }
+        return Acted(updates, run.name)
 
     def _result(self, run: RunView, lang: Lang) -> str:
         """What a built release holds; of a push what it says."""

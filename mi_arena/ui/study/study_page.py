@@ -6,13 +6,14 @@ from typing import Any
 
 import gradio as gr
 
+from mi_arena.access.audit import Audit
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.publishing.status import read_status
 from mi_arena.records.results_query import EpochInfo, battle_counts, epochs, judgement_rows
 from mi_arena.records.store import AlreadyStored, StoreError
 from mi_arena.study.results import Group, ResultsTable, results_table
-from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.admins import Acted, Admins, Updates
 from mi_arena.ui.pipeline.runs_panel import told
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.session import Session
@@ -43,6 +44,7 @@ class StudyPage:
         identities: Identities,
         minimum_n: int,
         browser: gr.BrowserState,
+        audit: Audit,
     ):
         self._arena, self._workspace, self._minimum = arena, workspace, minimum_n
         self._data = tools.data
@@ -50,7 +52,7 @@ class StudyPage:
             self.heading = gr.Markdown()
             self.refresh = gr.Button(elem_id="study-refresh", scale=0, min_width=110)
         self.note = gr.HTML(elem_id="study-note")
-        admins = Admins(identities, self.note)
+        admins = Admins(identities, self.note, audit)
         self.epochs_heading = gr.Markdown()
         self.epochs = gr.HTML(elem_id="study-epochs")
         with gr.Row():
@@ -78,13 +80,16 @@ class StudyPage:
         looking = [browser, self.release.runs.parts.chosen]
         self.refresh.click(admins.only(self.on_open), looking, shown, **quiet)
         self.close.click(
-            admins.only(self.on_close), [browser, self.epoch, self.sure], shown, **quiet
+            admins.act("close-epoch", self.on_close, "epoch"),
+            [browser, self.epoch, self.sure],
+            shown,
+            **quiet,
         )
-        for button, action in (
-            (self.leave_out, self.on_leave_out),
-            (self.bring_back, self.on_bring_back),
+        for name, button, action in (
+            ("leave-out", self.leave_out, self.on_leave_out),
+            ("bring-back", self.bring_back, self.on_bring_back),
         ):
-            button.click(admins.only(action), [browser, self.pair], shown, **quiet)
+            button.click(admins.act(name, action, "pair"), [browser, self.pair], shown, **quiet)
         self.opened: dict[str, Any] = {
             "fn": admins.only(self.on_open),
             "inputs": looking,
@@ -130,30 +135,30 @@ class StudyPage:
             {self.note: ""},
         )
 
-    def on_close(self, session: Session, epoch: object, sure: object) -> Updates:
+    def on_close(self, session: Session, epoch: object, sure: object) -> Updates | Acted:
         if not epoch:
-            return {self.note: told(session, "study_choose_epoch", "bad")}
+            return self._not_done(session, "study_choose_epoch")
         if sure is not True:
-            return {self.note: told(session, "study_not_sure", "bad")}
+            return self._not_done(session, "study_not_sure", str(epoch))
         if str(epoch) not in {one.id for one in epochs(self._arena.store)}:
-            return {self.note: told(session, "study_choose_epoch", "bad")}
+            return self._not_done(session, "study_choose_epoch")
         try:
             self._arena.offer.close_epoch(str(epoch))
         except AlreadyStored:
-            return {self.note: told(session, "study_closed_before", "bad")}
+            return self._not_done(session, "study_closed_before", str(epoch))
         return self._done(session, "study_was_closed", name=str(epoch))
 
-    def on_leave_out(self, session: Session, pair: object) -> Updates:
+    def on_leave_out(self, session: Session, pair: object) -> Updates | Acted:
         offer = self._arena.offer
         if str(pair) not in {one.id for one in offer.pairs()}:
-            return {self.note: told(session, "study_choose_pair", "bad")}
+            return self._not_done(session, "study_choose_pair")
         offer.leave_out(str(pair))
         return self._done(session, "study_left_out", name=str(pair))
 
-    def on_bring_back(self, session: Session, pair: object) -> Updates:
+    def on_bring_back(self, session: Session, pair: object) -> Updates | Acted:
         offer = self._arena.offer
         if str(pair) not in offer.known():
-            return {self.note: told(session, "study_choose_pair", "bad")}
+            return self._not_done(session, "study_choose_pair")
         offer.bring_back(str(pair))
         return self._done(session, "study_brought_back", name=str(pair))
 
@@ -165,6 +170,9 @@ class StudyPage:
             self.sure: gr.update(value=False),
             self.note: told(session, key, "good", **values),
         }
+
+    def _not_done(self, session: Session, key: str, name: str | None = None) -> Acted:
+        return Acted({self.note: told(session, key, "bad")}, name, "refused")
 
     def _shown(self, session: Session) -> Updates:
         lang, offer = session.lang, self._arena.offer
