@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import gradio as gr
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -43,6 +44,7 @@ class Site:
     identities: Identities
     workspace: Workspace
     tools: PipelineTools
+    app: gr.Blocks
 
 
 def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, object]:
@@ -64,7 +66,7 @@ def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, ob
         quiet=True,
     )
     tools.downloads.install(server)
-    return Site(url, arena, identities, workspace, tools), app
+    return Site(url, arena, identities, workspace, tools, app), app
 
 
 @pytest.fixture
