@@ -10,7 +10,9 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
+from mi_arena.access.hugging_face import Application, HuggingFace
 from mi_arena.access.identity import Identities
 from mi_arena.access.keyed import keyed_by
 from mi_arena.access.listed import listed_users
@@ -30,6 +32,9 @@ from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
 from mi_arena.serving import SERVED_NAME, Serving, choose_kept, other_prompt
 from mi_arena.settings import Settings, SettingsError, study_secret
 from mi_arena.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mi_arena.ui.hugging_face_sign_in import HuggingFaceSignIn
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +66,10 @@ def serve(settings: Settings, on_space: bool) -> int:
         house.serving,
         has_key=bool(os.environ.get("OPENAI_API_KEY")),
     )
-    app = build(house.arena, house.identities, house.workspace, tools, settings.minimum_n)
+    by_account = hugging_face_sign_in(settings, house.identities, on_space)
+    app = build(
+        house.arena, house.identities, house.workspace, tools, settings.minimum_n, by_account
+    )
     app.queue(api_open=False, max_size=settings.queue_limit * 8 + 64)
     stopping = threading.Event()
 
@@ -87,6 +95,8 @@ def serve(settings: Settings, on_space: bool) -> int:
         house.close()
         return 2
     tools.downloads.install(server)
+    if by_account is not None:
+        by_account.install(server)
     print(f"MI Arena: {address}", flush=True)
     stopping.wait()
     house.hurry()
@@ -160,6 +170,18 @@ def open_house(settings: Settings) -> House:
     giving_way = GivingWay(settings.runs, models.pause, models.resume) if pausing else None
     serving = Serving(arena.offer, room, kept)
     return House(arena, identities, workspace, serving, giving_way, publisher)
+
+
+def hugging_face_sign_in(
+    settings: Settings, identities: Identities, on_space: bool
+) -> HuggingFaceSignIn | None:
+    """Offered where somebody is on the list and the Space has its OAuth secret, nowhere else."""
+    application = Application.of_space(os.environ, on_space)
+    if application is None or identities.members is None or not listed_users(settings):
+        return None
+    from mi_arena.ui.hugging_face_sign_in import HuggingFaceSignIn
+
+    return HuggingFaceSignIn(HuggingFace(application), identities.members)
 
 
 def space_hosts() -> tuple[str, ...]:

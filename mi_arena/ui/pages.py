@@ -15,6 +15,7 @@ from mi_arena.ui.battle_page import BattlePage
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
 from mi_arena.ui.gate import Gate, Tickets
+from mi_arena.ui.hugging_face_sign_in import COOKIE, HuggingFaceSignIn
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.results_page import ResultsPage
 from mi_arena.ui.session import STORAGE_KEY, Session
@@ -36,8 +37,9 @@ def build(
     workspace: Workspace,
     tools: PipelineTools,
     minimum_n: int,
+    hugging_face: HuggingFaceSignIn | None = None,
 ) -> gr.Blocks:
-    """The app; a caller launches it with ``launch_options``."""
+    """The app; a caller launches it with ``launch_options``, and installs ``hugging_face``."""
     with gr.Blocks(title="MI Arena", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as app:
         browser = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
         language = gr.Textbox(visible=False)
@@ -65,6 +67,7 @@ def build(
                     browser,
                     lambda session, request: members_part(session) | battle.paint(session, request),
                     [workspace_tab, *admin_tabs.labels, desk.component, *battle.outputs()],
+                    hugging_face is not None,
                 )
 
         tabs = {
@@ -100,7 +103,11 @@ def build(
             }
 
         def on_load(stored: object, request: gr.Request) -> dict[Any, Any]:
-            return on_language(Session.read(stored, request), request)
+            session = Session.read(stored, request)
+            waiting = hugging_face.fetched(request.cookies.get(COOKIE)) if hugging_face else None
+            if waiting is not None:
+                session = session.with_(member=waiting, battle="")
+            return on_language(session, request)
 
         def on_switch(stored: object, topic: object, request: gr.Request) -> dict[Any, Any]:
             session = Session.read(stored, request)

@@ -12,6 +12,7 @@ from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.battles.refusal import Refused
 from mi_arena.records.store import StoreError
+from mi_arena.ui.hugging_face_sign_in import BEGIN
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
 from mi_arena.ui.transcript import note_html
@@ -66,12 +67,22 @@ class ExpertSignIn:
         browser: gr.BrowserState,
         changed: Callable[[Session, gr.Request], dict[Any, Any]],
         changed_outputs: list[Any],
+        hugging_face: bool = False,
     ):
+        """``hugging_face``: whether its accounts may be used, which only a Space can offer."""
         self.arena, self.identities, self.changed = arena, identities, changed
+        self._hugging_face = hugging_face
         self.heading = gr.Markdown()
         self.code = gr.Textbox(elem_id="expert-code", type="password", max_length=100)
         with gr.Row():
             self.enter = gr.Button(elem_id="expert-in")
+            # A tab of its own: Hugging Face shows its sign-in in no frame, and a Space is in one.
+            self.by_account = gr.Button(
+                elem_id="hugging-face-in",
+                link=BEGIN,
+                link_target="_blank",
+                visible=hugging_face,
+            )
             self.leave = gr.Button(elem_id="expert-out")
             self.leave_all = gr.Button(elem_id="expert-out-all")
         self.outcome = gr.HTML(elem_id="expert-outcome")
@@ -82,7 +93,10 @@ class ExpertSignIn:
         self.leave_all.click(self.on_leave_all, [browser], outputs, **AT_ONCE)
 
     def outputs(self) -> list[Any]:
-        return [self.heading, self.code, self.enter, self.leave, self.leave_all, self.outcome]
+        return [
+            self.heading, self.code, self.enter, self.by_account, self.leave, self.leave_all,
+            self.outcome,
+        ]  # fmt: skip
 
     def words(self, session: Session) -> dict[Any, Any]:
         lang = session.lang
@@ -99,6 +113,9 @@ class ExpertSignIn:
         return {
             self.code: gr.update(label=say(lang, "expert_code"), value="", visible=not member),
             self.enter: gr.update(value=say(lang, "expert_sign_in"), visible=not member),
+            self.by_account: gr.update(
+                value=say(lang, "hf_sign_in"), visible=self._hugging_face and not member
+            ),
             self.leave: gr.update(value=say(lang, "expert_sign_out"), visible=member),
             self.leave_all: gr.update(value=say(lang, "expert_sign_out_all"), visible=member),
             self.outcome: note_html(told, "good"),

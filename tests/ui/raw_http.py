@@ -56,6 +56,14 @@ class RawCalls:
             if c["props"].get("server_fns")
         }
 
+    def _with_functions(self, name: str) -> int:
+        """The component of that name: a tab may have the same."""
+        return next(
+            int(c["id"])
+            for c in self.config["components"]
+            if c["props"].get("server_fns") and self._elements[c["id"]] == name
+        )
+
     def call(self, handler: Handler, session: object, values: Sequence[object] = ()) -> Told:
         """The answer of a handler; inputs that are not given are empty."""
         inputs = self._by_number[handler.number]["inputs"]
@@ -69,10 +77,9 @@ class RawCalls:
 
     def desk(self, component: str, call: Mapping[str, object]) -> dict[str, Any]:
         """The answer of a desk's server function."""
-        number = next(n for n, name in self._elements.items() if name == component)
         body = {
             "data": call,
-            "component_id": number,
+            "component_id": self._with_functions(component),
             "fn_name": "desk",
             "session_hash": _new_hash(),
         }
@@ -95,7 +102,7 @@ class RawCalls:
         changed = {
             name or f"#{place}": value
             for place, (name, value) in enumerate(zip(names, data, strict=False))
-            if value != {"__type__": "update"}
+            if not _unchanged(value)
         }
         return Told(changed, json.dumps(output, ensure_ascii=False))
 
@@ -114,15 +121,22 @@ class RawCalls:
 
 def kept(site: Site, folder: Path) -> tuple[dict[str, int], dict[str, bytes]]:
     """What the app keeps: its events by kind, and every other file with its content."""
-    events: dict[str, int] = {}
-    for event in site.arena.store.events():
-        events[event.kind] = events.get(event.kind, 0) + 1
+    with site.arena.store.reading() as connection:
+        counted = connection.exec_driver_sql("SELECT kind, count(*) FROM events GROUP BY kind")
+        events = {str(kind): int(n) for kind, n in counted}
     files = {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and ".sqlite" not in path.name
     }
     return events, files
+
+
+def _unchanged(value: object) -> bool:
+    """Whether a handler left a component as it was: an update with nothing in it."""
+    if not isinstance(value, dict):
+        return value is None
+    return all(key == "__type__" or _unchanged(inner) for key, inner in value.items())
 
 
 def _new_hash() -> str:
