@@ -73,6 +73,7 @@ def _epoch(one: Preference, words: Words) -> list[Block]:
         epoch=one.epoch.id,
         pair=one.epoch.pair,
         state=words("epoch_open" if one.epoch.closed_at is None else "epoch_closed"),
+        excluded=sum(one.table.excluded.values()),
         unjudged_a=one.table.unjudged["A"],
         unjudged_b=one.table.unjudged["B"],
         **{name: getattr(one.table, name) for name in _COUNTS},
@@ -115,6 +116,7 @@ def _record(one: Preference) -> dict[str, Any]:
         "open": one.epoch.closed_at is None,
         "minimum": one.table.minimum,
         **{name: getattr(one.table, name) for name in _COUNTS},
+        "excluded": dict(one.table.excluded),
         "unjudged_by_side_of_tuned": dict(one.table.unjudged),
         "shares": plain(shares(one)),
     }

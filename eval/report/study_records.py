@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -9,6 +10,8 @@ from typing import Literal, get_args
 from mi_arena.jobs.script import BadInput
 from mi_arena.records.results_query import EpochInfo, battle_counts, epochs, judgement_rows
 from mi_arena.records.store import EventStore, StoreError
+from mi_arena.records.votes import Votes
+from mi_arena.study.exclusions import Reason
 from mi_arena.study.match_results import MatchResults, match_results
 from mi_arena.study.miti_results import GroupResults, miti_results
 from mi_arena.study.results import Group, ResultsTable, results_table
@@ -48,8 +51,11 @@ def read_study(folder: Path, minimum: int) -> StudyRecords:
             store = study.store
             codings = list(coding_rows(study.books, study.material))
             verdicts = list(verdict_rows(study.books))
+            votes = Votes(store)
             preferences = [
-                one for epoch in epochs(store) for one in _preferences(store, epoch, minimum)
+                one
+                for epoch in epochs(store)
+                for one in _preferences(store, epoch, minimum, votes.excluded(epoch.id))
             ]
             facts = report_facts(store)
     except StoreError as error:
@@ -62,10 +68,13 @@ def read_study(folder: Path, minimum: int) -> StudyRecords:
         raise BadInput(f"--study: the records contradict themselves: {error}") from None
 
 
-def _preferences(store: EventStore, epoch: EpochInfo, minimum: int) -> list[Preference]:
+def _preferences(
+    store: EventStore, epoch: EpochInfo, minimum: int, excluded: Mapping[str, Reason]
+) -> list[Preference]:
     rows, counts = judgement_rows(store, epoch.id), battle_counts(store, epoch.id)
     tables = [
-        results_table(rows, counts, epoch=epoch.id, role=group, minimum=minimum) for group in GROUPS
+        results_table(rows, counts, epoch=epoch.id, role=group, minimum=minimum, excluded=excluded)
+        for group in GROUPS
     ]
     still_open = epoch.closed_at is None
     return [

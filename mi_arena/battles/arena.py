@@ -40,10 +40,12 @@ from mi_arena.records.battle_events import (
 from mi_arena.records.events import Event
 from mi_arena.records.receipts import find_receipt
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored, Transaction
+from mi_arena.records.votes import Votes
 from mi_arena.safety.crisis import scan
 from mi_arena.safety.limits import RateLimiter
 from mi_arena.safety.text import BadText, clean
 from mi_arena.study.allocation import tuned_side
+from mi_arena.study.exclusions import LIMITS, Limits
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class Rules:
     message_limit: int = 800
     turns_per_minute: int = 12
     turns_per_minute_in_all: int = 240
+    exclusions: Limits = LIMITS
 
 
 class Arena:
@@ -73,6 +76,7 @@ class Arena:
         rules: Rules,
     ):
         self.store, self.rules = store, rules
+        self.votes = Votes(store, rules.exclusions)
         self._identities = identities
         self.offer = Offer(store, secret, pairs, engines)
         self.epochs = self.offer.epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from mi_arena.records.results_query import judgement_rows
@@ -18,8 +19,10 @@ class Tally(NamedTuple):
     both: int
 
 
-def tally(store: EventStore, epoch: str) -> Tally:
-    rows = [row for row in judgement_rows(store, epoch) if row.role == "public"]
+def tally(store: EventStore, epoch: str, excluded: Collection[str] = ()) -> Tally:
+    """Without the ``excluded`` battles."""
+    public = [row for row in judgement_rows(store, epoch) if row.role == "public"]
+    rows = [row for row in public if row.battle not in excluded]
     decisive = [row.overall == row.tuned_side for row in rows if row.overall in ("A", "B")]
     return Tally(
         judgements=len(rows),

@@ -6,13 +6,14 @@ Public raters and experts are never counted together, and two epochs never poole
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_arena.study.exclusions import Reason, by_reason
 from mi_arena.study.statistics import Interval, bootstrap_over_raters, wilson
 
 Side = Literal["A", "B"]
@@ -88,6 +89,9 @@ class ResultsTable:
     correct_guesses: Interval
     """Among the guesses given; far above 1/2 means that raters could tell the arms apart."""
 
+    excluded: dict[Reason, int] = field(default_factory=dict)
+    """Judgements that are stored but not counted here, by why."""
+
 
 def results_table(
     rows: Sequence[JudgementRow],
@@ -97,16 +101,20 @@ def results_table(
     role: Group,
     topic: str | None = None,
     minimum: int = MINIMUM_JUDGEMENTS,
+    excluded: Mapping[str, Reason] | None = None,
 ) -> ResultsTable:
     """Count the rows of one epoch for one group and, if given, one topic.
 
     ``rows`` and ``battles`` may hold every group and topic of the epoch; a row of another epoch
-    raises ``ValueError``. A share over fewer than ``minimum`` judgements is withheld, counts
-    are not.
+    raises ``ValueError``. Those of the ``excluded`` battles are counted apart. A share over fewer
+    than ``minimum`` judgements is withheld, counts are not.
     """
     if any(row.epoch != epoch for row in rows):
         raise ValueError(f"a row of another epoch among those of {epoch}: epochs are not pooled")
+    excluded = excluded or {}
     chosen = [row for row in rows if row.role == role and topic in (None, row.topic)]
+    left_out = {row.battle: excluded[row.battle] for row in chosen if row.battle in excluded}
+    chosen = [row for row in chosen if row.battle not in left_out]
     counts = [count for count in battles if count.role == role and topic in (None, count.topic)]
     shares, raters = _shares(chosen)
     shares = {
@@ -131,6 +139,7 @@ def results_table(
             "B": _how_many(counts, "unjudged", "B"),
         },
         **shares,
+        excluded=by_reason(left_out),
     )
 
 

@@ -437,7 +437,10 @@ class BattlePage:
     def _outcome(self, view: BattleView | None, lang: Lang) -> str:
         known = self.arena.offer.known().values()
         names = {pair.id: getattr(pair.name, lang) for pair in known}
-        return outcome_html(view, lang, self.arena.store, names, self.minimum_n) if view else ""
+        if view is None:
+            return ""
+        store, votes = self.arena.store, self.arena.votes
+        return outcome_html(view, lang, store, votes, names, self.minimum_n)
 
     # ---- helpers
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from mi_arena.battles.tally import tally
 from mi_arena.battles.view import BattleView
 from mi_arena.records.store import EventStore, StoreError
+from mi_arena.records.votes import Votes
 from mi_arena.ui.texts import Lang, said, say
 from mi_arena.ui.transcript import note_html
 
@@ -15,7 +16,12 @@ log = logging.getLogger(__name__)
 
 
 def outcome_html(
-    view: BattleView, lang: Lang, store: EventStore, names: Mapping[str, str], minimum_n: int
+    view: BattleView,
+    lang: Lang,
+    store: EventStore,
+    votes: Votes,
+    names: Mapping[str, str],
+    minimum_n: int,
 ) -> str:
     """Which side was which, and where the epoch stands; ``names`` of the pairs by their ids.
 
@@ -41,7 +47,7 @@ def outcome_html(
         right = reveal.guess == reveal.tuned_side
         lines.append(say(lang, "guess_right" if right else "guess_wrong", guess=reveal.guess))
     try:
-        stands = tally(store, reveal.epoch)
+        stands = tally(store, reveal.epoch, votes.excluded(reveal.epoch))
     except StoreError as error:
         log.error("the tally cannot be read: %s", error)
         return title + "".join(note_html(line, "good") for line in lines)

@@ -56,7 +56,9 @@ def build(
                 )
             admin_tabs = AdminTabs(arena, tools, workspace, identities, minimum_n, browser)
             with gr.Tab("结果", id="results") as results_tab:
-                results = ResultsPage(arena.store, arena.offer.known, minimum_n, browser)
+                results = ResultsPage(
+                    arena.store, arena.votes, arena.offer.known, minimum_n, browser
+                )
             with gr.Tab("撤回", id="withdraw") as withdraw_tab:
                 withdraw = WithdrawPage(arena, identities, browser)
             with gr.Tab("说明", id="about") as about_tab:

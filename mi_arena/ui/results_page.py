@@ -15,6 +15,7 @@ from mi_arena.battles.form import TOPICS
 from mi_arena.pairs import Pair
 from mi_arena.records.results_query import battle_counts, epochs, judgement_rows
 from mi_arena.records.store import EventStore, StoreError
+from mi_arena.records.votes import Votes
 from mi_arena.study.results import ResultsTable, results_table
 from mi_arena.study.statistics import Interval
 from mi_arena.ui.session import Session
@@ -40,6 +41,7 @@ class ResultsPage:
     """Components and handlers; made inside a ``gr.Blocks`` context."""
 
     store: EventStore
+    votes: Votes
     pairs: Callable[[], Mapping[str, Pair]]
     """Those whose names are known, by id."""
     minimum_n: int
@@ -112,6 +114,7 @@ class ResultsPage:
                 role="expert" if raters == "expert" else "public",
                 topic=str(topic) if topic in TOPICS else None,
                 minimum=self.minimum_n,
+                excluded=self.votes.excluded(str(current)),
             )
         except StoreError as error:
             log.error("results cannot be read: %s", error)
@@ -173,6 +176,12 @@ def _counts(table: ResultsTable, lang: Lang, closed: bool) -> str:
         raters=table.raters,
         withdrawn=table.withdrawn,
     )
+    if table.excluded:
+        joined = ("、" if lang == "zh" else ", ").join(
+            f"{say(lang, f'excluded_{reason}')} {n}" for reason, n in table.excluded.items()
+        )
+        n = sum(table.excluded.values())
+        judged = f"{judged} · {say(lang, 'counts_excluded', n=n, reasons=joined)}"
     if not closed:
         return note_html(judged, "plain") + note_html(say(lang, "counts_later"), "small")
     left = say(

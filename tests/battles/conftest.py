@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from mi_arena.access.identity import Identities, Identity
 from mi_arena.access.keyed import keyed_by
-from mi_arena.access.members import Members
+from mi_arena.access.members import MemberRole, Members
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.engine.loading import LoadedPair, bytes_needed, load_pair
 from mi_arena.engine.local import LocalEngine
 from mi_arena.engine.residency import GB, Residency
 from mi_arena.pairs import Pair
 from mi_arena.records.store import EventStore
+from mi_arena.study.exclusions import Limits
 
 SECRET = b"a secret for tests only"
+FAST_HANDS = Limits(form_seconds=0, letters_a_second=1e9)
+"""Tests read and judge faster than people."""
 
 
-def identities_over(store: EventStore) -> Identities:
-    """As the app makes them; ``members`` invites and revokes."""
-    return Identities(SECRET, members_of(store))
+def identities_over(
+    store: EventStore, listed: Mapping[str, MemberRole] | None = None
+) -> Identities:
+    """As the app makes them; ``members`` invites and revokes, ``listed`` are users elsewhere."""
+    return Identities(SECRET, Members(store, keyed_by(SECRET), listed=listed))
 
 
 def members_of(store: EventStore) -> Members:
@@ -47,7 +52,8 @@ def open_arena(folder: Path, pairs: list[Pair], rules: Rules | None = None) -> A
         SECRET,
         by_id,
         {name: LocalEngine(name, residency, at_once=4) for name in by_id},
-        rules or Rules(turns_per_minute=1000, turns_per_minute_in_all=10_000),
+        rules
+        or Rules(turns_per_minute=1000, turns_per_minute_in_all=10_000, exclusions=FAST_HANDS),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +15,18 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from mi_arena.access.identity import Identities, Identity
 from mi_arena.access.keyed import keyed_by
+from mi_arena.access.members import MemberRole
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.engine.room import EngineRoom
 from mi_arena.pairs import Pair
 from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.serving import SERVED_NAME, Serving
 from mi_arena.settings import ROOT
+from mi_arena.ui.hugging_face_sign_in import HuggingFaceSignIn
 from mi_arena.ui.pages import build, launch_options
 from mi_arena.ui.pipeline.tools import PipelineTools, pipeline_tools
 from mi_arena.workspace.workspace import Workspace
-from tests.battles.conftest import identities_over, open_arena
+from tests.battles.conftest import FAST_HANDS, identities_over, open_arena
 from tests.conftest import make_pair
 from tests.ports import free_port
 from tests.workspace.conftest import import_alone, train
@@ -47,25 +49,39 @@ class Site:
     app: gr.Blocks
 
 
-def serve(folder: Path, pairs: list[Pair], minimum_n: int = 1) -> tuple[Site, object]:
-    rules = Rules(turns_per_minute=1000, turns_per_minute_in_all=10_000)
+ByAccount = Callable[[str, Identities], HuggingFaceSignIn]
+"""The sign-in by account of an app at this address."""
+
+
+def serve(
+    folder: Path,
+    pairs: list[Pair],
+    minimum_n: int = 1,
+    by_account: ByAccount | None = None,
+    listed: Mapping[str, MemberRole] | None = None,
+) -> tuple[Site, object]:
+    rules = Rules(turns_per_minute=1000, turns_per_minute_in_all=10_000, exclusions=FAST_HANDS)
     arena = open_arena(folder, pairs, rules)
-    identities = identities_over(arena.store)
+    identities = identities_over(arena.store, listed)
     workspace = Workspace(arena.store, Drafts(folder / DRAFTS_NAME), identities)
     serving = Serving(arena.offer, EngineRoom(10**10, 8, 64), folder / SERVED_NAME)
     keyed = keyed_by(b"of these tests alone")
     models = ROOT / "models.yaml"
     tools = pipeline_tools(folder / "runs", folder, models, keyed, serving, has_key=True)
-    app = build(arena, identities, workspace, tools, minimum_n)
+    port = free_port()
+    hugging_face = by_account(f"http://127.0.0.1:{port}", identities) if by_account else None
+    app = build(arena, identities, workspace, tools, minimum_n, hugging_face)
     app.queue(api_open=False)
     server, url, _ = app.launch(
         **launch_options(tools.tickets),
         server_name="127.0.0.1",
-        server_port=free_port(),
+        server_port=port,
         prevent_thread_lock=True,
         quiet=True,
     )
     tools.downloads.install(server)
+    if hugging_face is not None:
+        hugging_face.install(server)
     return Site(url, arena, identities, workspace, tools, app), app
 
 

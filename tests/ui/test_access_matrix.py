@@ -170,7 +170,7 @@ def session_of(site: Site, role: str) -> dict[str, Any]:
 
 
 def guard_words(role: str) -> str:
-    return say("en", "guard_not_allowed" if role == "expert" else "guard_sign_in")
+    return say("en", "guard_not_allowed" if role in MEMBERS else "guard_sign_in")
 
 
 def changes(before: dict[str, int], after: dict[str, int]) -> set[str]:
