@@ -32,12 +32,11 @@ class Told(NamedTuple):
 
 
 class RawCalls:
-    """Over a running site, whose handlers it knows from ``/config`` as anybody does."""
+    """Over an app at an address, whose handlers it knows from ``/config`` as anybody does."""
 
-    def __init__(self, site: Site):
-        self.site = site
+    def __init__(self, url: str):
         # One for all calls: making one takes longer than most of them.
-        self.http = httpx2.Client(base_url=site.url, timeout=60)
+        self.http = httpx2.Client(base_url=url, timeout=60)
         self.config: dict[str, Any] = self.http.get("config").json()
         props = {c["id"]: c for c in self.config["components"]}
         self._elements = {

@@ -152,7 +152,7 @@ def matrix_site(folder: Path, pair_folders: tuple[Path, Path]) -> Iterator[Site]
 
 @pytest.fixture(scope="module")
 def calls(matrix_site: Site) -> Iterator[RawCalls]:
-    made = RawCalls(matrix_site)
+    made = RawCalls(matrix_site.url)
     yield made
     made.http.close()
 

@@ -91,7 +91,7 @@ def back(address: str, cookie: str) -> httpx2.Response:
 
 def loaded(site: Site, cookie: str) -> str:
     """What the page is told when it opens in a browser with this cookie."""
-    calls = RawCalls(site)
+    calls = RawCalls(site.url)
     calls.http.headers["Cookie"] = cookie
     handler = next(h for h in calls.handlers if h.name == "on_load.load")
     text = calls.call(handler, {"lang": "en"}).text
