@@ -25,6 +25,8 @@ from mi_arena.jobs.script import BadInput, first_line
 
 LARGEST = 1 << 28
 """Bytes of a file, or of a line, that is taken into memory as a whole."""
+MOST_UNPACKED = 1 << 33
+"""Bytes that a gzipped archive may hold: real corpora hold far less, and a bomb has no end."""
 TAR_ENDS = (".tar.gz", ".tgz", ".tar")
 CHUNK = 1 << 20
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)
@@ -189,6 +191,8 @@ def _tar(path: Path) -> list[Entry]:
     with _opened_tar(path, packed) as tar:
         for member in tar:
             end = member.offset_data + -(-member.size // 512) * 512
+            if end > MOST_UNPACKED:
+                raise BadInput(f"{path}: holds over {MOST_UNPACKED >> 30} GiB; split it")
             name = PurePosixPath(member.name)
             if not member.isreg() or _hidden(name):
                 continue
