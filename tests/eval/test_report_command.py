@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -174,23 +175,28 @@ def test_replies_first_and_resumed_after_a_stop(
 
 
 def study(folder: Path, closed: bool) -> Path:
-    """25 judgements by the public and 3 by experts in one epoch."""
+    """25 judgements by the public and 3 by experts in one epoch; a public one too fast to count."""
     store = EventStore(folder / DATABASE_NAME)
+    begun = datetime(2026, 5, 1, tzinfo=UTC)
 
     def append(payload: Payload, rater: str | None, role: Role) -> None:
-        store.append(Event.of(payload, role=role, epoch="demo-1", rater=rater))
+        event = Event.of(payload, role=role, epoch="demo-1", rater=rater)
+        # A minute from each to the next, but for the last.
+        at = begun + timedelta(minutes=store.count() if rater != "fast" else 1_000)
+        store.append(event.model_copy(update={"created_at": at}))
 
     served: dict[str, Any] = {"pair": "demo", "fingerprint": "a" * 64, "served": {}}
     opened = EpochOpened(**served, nonce="00" * 8, seed_commitment="b" * 64)
     append(opened, None, "admin")
-    for number in range(28):
-        role: Role = "public" if number < 25 else "expert"
+    for number in range(29):
+        role: Role = "expert" if 25 <= number < 28 else "public"
+        rater = f"r{number}" if number < 28 else "fast"
         battle = {"battle": f"b{number}", "token_hash": "t", "pair": "demo", "topic": "diet"}
         battle |= {"lang": "zh", "allocation_index": number, "tuned_side": "A"}
-        append(BattleStarted.model_validate(battle), f"r{number}", role)
+        append(BattleStarted.model_validate(battle), rater, role)
         verdict = {"battle": f"b{number}", "overall": "B" if number % 5 else "A", "guess": None}
         verdict |= {"rounds": 2, "ordinal": 1, "form_version": "1", "receipt_hash": "r"}
-        append(Judgement.model_validate(verdict), f"r{number}", role)
+        append(Judgement.model_validate(verdict), rater, role)
     if closed:
         append(EpochClosed(reason="admin"), None, "admin")
     store.close()
@@ -206,6 +212,7 @@ def test_the_study_by_groups_of_raters(tmp_path: Path, closed: bool, why: str) -
     (public,), (expert,) = found["public"], found["expert"]
     share = public["shares"]["tuned_wins_first"]
     assert (share["value"], share["n"]) == (0.2, 25) and share["low"] < 0.2 < share["high"]
+    assert (public["excluded"], expert["excluded"]) == ({"too_fast": 1}, {})
     for one in expert["shares"].values():
         assert one["value"] is None and why in one["reason"]
     files = report(tmp_path)["files"]
