@@ -123,3 +123,29 @@ def test_a_code_that_would_open_nothing_is_not_made(tmp_path: Path) -> None:
     members = Members(store, keyed_by(secret.encode()))
     assert members.find(json.loads(done.stdout)["code"]) is not None
     store.close()
+
+
+def test_signing_out_and_what_admins_did(tmp_path: Path) -> None:
+    assert access("invite", "--role", "expert", "--data", tmp_path).returncode == 0
+    [member] = app_of(tmp_path).members.all()  # type: ignore[union-attr]
+    app = app_of(tmp_path)
+    assert app.members is not None
+    token = app.members.token(member.member)
+    done = access("sign-out", member.member, "--data", tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"signed out {member.member}\n")
+    assert app.of("t", token).role == "public"
+    assert app.of("t", app.members.token(member.member)).role == "expert"
+    assert access("sign-out", "nobody", "--data", tmp_path).returncode == 2
+    assert access("revoke", member.member, "--data", tmp_path).returncode == 0
+    listed = access("audit", "--json", "--data", tmp_path)
+    acts = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [(act["act"], act["name"]) for act in acts] == [
+        ("invite", member.member),
+        ("sign-out", member.member),
+        ("revoke", member.member),
+    ]
+    assert {(act["who"], act["target"], act["outcome"]) for act in acts} == {
+        (None, "member", "done")
+    }
+    plain = access("audit", "--data", tmp_path).stdout
+    assert plain.count("\n") == 3 and f"sign-out member {member.member}  done" in plain

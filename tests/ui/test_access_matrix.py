@@ -75,8 +75,8 @@ MEMBERS = {"expert", "admin"}
 VIEWS = {
     "home": MEMBERS,
     "practice": MEMBERS,
-    "work": MEMBERS,
-    "match": MEMBERS,
+    "work": {"expert"},
+    "match": {"expert"},
     "review": {"expert"},
     "admin": {"admin"},
     "cases": {"admin"},

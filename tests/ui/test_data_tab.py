@@ -10,14 +10,11 @@ import signal
 import tarfile
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from mi_arena.dialogue import read_dialogues
-from mi_arena.jobs.data_steps import DATA_STEPS
-from mi_arena.jobs.evaluate_steps import evaluate_steps
 from mi_arena.jobs.viewing import metrics
 from tests.llm.stand_in_llm import StandInLLM
 from tests.training.transcribe.rewriter import good, misbehaving
@@ -238,56 +235,3 @@ def test_the_tab_is_the_admins_alone(site: Site, chrome: Browser) -> None:
     sign_in(page, code)
     expect(page.get_by_role("tab", name="Workspace")).to_be_visible()
     expect(page.get_by_role("tab", name="Data", exact=True)).to_have_count(0)
-
-
-def test_raw_calls_without_an_admins_session_do_nothing(site: Site) -> None:
-    """Every handler of the admins' tabs, called as a script would: by its number, with a made-up
-    session."""
-    import httpx2
-
-    config = httpx2.get(site.url + "config").json()
-    names = {c["id"]: str(c["props"].get("elem_id") or "") for c in config["components"]}
-    steps = (*DATA_STEPS, *evaluate_steps(Path("data")))
-    wanted = (
-        *(f"note-{step.id}" for step in steps),
-        "data-note",
-        "train-note",
-        "train-run-note",
-        "evaluate-note",
-        "study-note",
-    )
-    notes = {i for i, name in names.items() if name in wanted}
-    # What an admin's handler tells goes to a note of its tab; what paints all pages never writes
-    # there, and says no more than labels.
-    handlers = [d for d in config["dependencies"] if notes & set(d["outputs"])]
-    triggers = {names.get(t[0], "") for d in handlers for t in d["targets"]}
-    begins = {f"begin-{step.id}" for step in DATA_STEPS}
-    assert begins | {"corpus-upload", "data-runs", "data-stop", "data-resume"} <= triggers
-    actions = ("check", "begin", "serve", "unserve", "clone", "recipe", "runs", "stop", "resume")
-    assert {f"train-{action}" for action in actions} <= triggers
-    assert {f"begin-{step.id}" for step in evaluate_steps(Path("data"))} <= triggers
-    looks = ("evaluate-stop", "evaluate-resume", "evaluate-compare", "rounds-score", "rounds-after")
-    assert set(looks) <= triggers
-    assert {"study-refresh", "study-close", "study-leave-out", "study-bring-back"} <= triggers
-    assert {"release-build", "release-push"} <= triggers
-    _, expert = invite(site, "expert")
-    for session in ({}, {"member": "made-up"}, None, {"rater": expert.rater}):
-        for handler in handlers:
-            told = answered(site, handler, session)
-            assert "登录" in told or "sign in" in told.lower(), handler["targets"]
-    assert site.tools.launcher.runs() == []
-
-
-def answered(site: Site, handler: dict[str, Any], session: object) -> str:
-    """What comes back over HTTP when this handler is called with nothing but a session."""
-    import httpx2
-
-    name = f"raw-{handler['id']}-{time.monotonic_ns()}"
-    data = [session] + [None] * (len(handler["inputs"]) - 1)
-    body = {"data": data, "fn_index": handler["id"], "session_hash": name}
-    assert httpx2.post(site.url + "gradio_api/queue/join", json=body).status_code == 200
-    with httpx2.stream("GET", f"{site.url}gradio_api/queue/data?session_hash={name}") as events:
-        for line in events.iter_lines():
-            if '"process_completed"' in line:
-                return json.dumps(json.loads(line.removeprefix("data:")), ensure_ascii=False)
-    return ""
