@@ -56,20 +56,25 @@ EVERYBODY: dict[str, set[str]] = {
     "train-place.change": set(),
 }
 ADMINS_LOOK = {
-    *(f"{tab}-{event}" for tab in ("data", "train", "evaluate")
+    *(f"{tab}-{event}" for tab in ("data", "train", "evaluate", "release")
       for event in ("run.tick", "refresh.click", "runs.input")),
-    "data.select", "train.select", "evaluate.select",
+    "data.select", "train.select", "evaluate.select", "study.select", "study-refresh.click",
     "train-recipe.input", "finetune-base.input", "train-name.change", "train-check.click",
     "train-clone.click", "train-compare.change", "evaluate-compare.change",
     "rounds-pair.input", "rounds-before.click", "rounds-after.click",
 }  # fmt: skip
 ADMINS_ACT = {
-    *(f"{tab}-{event}.click" for tab in ("data", "train", "evaluate")
+    *(f"{tab}-{event}.click" for tab in ("data", "train", "evaluate", "release")
       for event in ("stop", "resume")),
     *(f"begin-{step.id}.click" for step in (*DATA_STEPS, *evaluate_steps(Path("data")))),
     "corpus-upload.upload", "reviews-send.click", "reviews-fetch.click", "reviews-close.click",
     "train-begin.click", "train-serve.click", "train-unserve.click",
+    "study-close.click", "study-leave-out.click", "study-bring-back.click",
+    "release-build.click", "release-push.click",
 }  # fmt: skip
+
+BEGIN_AT_ONCE = {"begin-gather.click", "begin-evaluate.click", "release-build.click"}
+"""Need no field."""
 
 MEMBERS = {"expert", "admin"}
 VIEWS = {
@@ -217,7 +222,7 @@ def test_what_an_admin_does_is_written_down(calls: RawCalls, matrix_site: Site) 
     """Also what came to nothing, for its fields were empty."""
     session = session_of(matrix_site, "admin")
     who = matrix_site.identities.of("x", session["member"]).rater
-    tried = ADMINS_ACT - {"begin-gather.click", "begin-evaluate.click"}  # need no field: they begin
+    tried = ADMINS_ACT - BEGIN_AT_ONCE
     for name in tried:
         calls.call(one(calls, name), session)
     calls.desk("workspace", {"session": session, "view": "admin", "do": "invite", "fields": {}})

@@ -22,6 +22,8 @@ class EpochStanding:
     epoch: EpochInfo
     public: ResultsTable
     expert: ResultsTable
+    alarm: bool = False
+    """The share of judgements that don't count has jumped."""
 
 
 def epochs_html(standings: Sequence[EpochStanding], minimum: int, lang: Lang) -> str:
@@ -29,7 +31,9 @@ def epochs_html(standings: Sequence[EpochStanding], minimum: int, lang: Lang) ->
     if not standings:
         return f"<p>{said(lang, 'study_no_epoch')}</p>"
     rows = [_epoch(one, minimum, lang) for one in reversed(standings)]
-    keys = ("epoch", "state", "battles", "public", "expert", "left", "flagged", "withdrawn")
+    keys = (
+        "epoch", "state", "battles", "public", "expert", "excluded", "left", "flagged", "withdrawn",
+    )  # fmt: skip
     return table([said(lang, f"study_{key}") for key in keys], rows)
 
 
@@ -84,10 +88,19 @@ def _epoch(one: EpochStanding, minimum: int, lang: Lang) -> Row:
         f"{epoch.battles:,}",
         _judged(one.public, minimum, lang),
         _judged(one.expert, minimum, lang),
+        _excluded(one, lang),
         f"{sum(one.public.unjudged.values()) + sum(one.expert.unjudged.values()):,}",
         f"{one.public.flagged + one.expert.flagged:,}",
         f"{one.public.withdrawn + one.expert.withdrawn:,}",
     ]
+
+
+def _excluded(one: EpochStanding, lang: Lang) -> str:
+    """Judgements that are stored and don't count, by reason; experts' always count."""
+    taken = [f"{said(lang, f'excluded_{why}')}: {n:,}" for why, n in one.public.excluded.items()]
+    if one.alarm:
+        taken.append(f"<b>{said(lang, 'study_excluded_jump')}</b>")
+    return "<br>".join(taken) or "0"
 
 
 def _judged(group: ResultsTable, minimum: int, lang: Lang) -> str:

@@ -12,6 +12,7 @@ from mi_arena.battles.arena import Arena
 from mi_arena.publishing.status import read_status
 from mi_arena.records.results_query import EpochInfo, battle_counts, epochs, judgement_rows
 from mi_arena.records.store import AlreadyStored, StoreError
+from mi_arena.study.exclusions import jump
 from mi_arena.study.results import Group, ResultsTable, results_table
 from mi_arena.ui.pipeline.admins import Acted, Admins, Updates
 from mi_arena.ui.pipeline.runs_panel import told
@@ -207,11 +208,20 @@ class StudyPage:
     def _standing(self, epoch: EpochInfo) -> EpochStanding:
         store = self._arena.store
         rows, counts = judgement_rows(store, epoch.id), battle_counts(store, epoch.id)
+        excluded = self._arena.votes.excluded(epoch.id)
 
         def of(group: Group) -> ResultsTable:
-            return results_table(rows, counts, epoch=epoch.id, role=group, minimum=self._minimum)
+            return results_table(
+                rows,
+                counts,
+                epoch=epoch.id,
+                role=group,
+                minimum=self._minimum,
+                excluded=excluded,
+            )
 
-        return EpochStanding(epoch, of("public"), of("expert"))
+        alarm = jump(self._arena.votes.flags(epoch.id)).alarm
+        return EpochStanding(epoch, of("public"), of("expert"), alarm)
 
     def _state(self, pair: str) -> str:
         offer = self._arena.offer
