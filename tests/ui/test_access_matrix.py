@@ -61,7 +61,7 @@ ADMINS_LOOK = {
     "data.select", "train.select", "evaluate.select", "study.select", "study-refresh.click",
     "train-recipe.input", "finetune-base.input", "train-name.change", "train-check.click",
     "train-clone.click", "train-compare.change", "evaluate-compare.change",
-    "rounds-pair.input", "rounds-before.click", "rounds-after.click",
+    "evaluate-again.click", "rounds-pair.input", "rounds-before.click", "rounds-after.click",
 }  # fmt: skip
 ADMINS_ACT = {
     *(f"{tab}-{event}.click" for tab in ("data", "train", "evaluate", "release")

@@ -93,7 +93,7 @@ def test_a_report_is_begun_stopped_gone_on_with_and_looked_into(
         fill(page, base_url=server.url, systems="base,tuned", max_new_tokens="24", bootstrap="50")
         page.click("#begin-evaluate")
         expect(page.locator("#note-evaluate")).to_contain_text("已开始：evaluate-", timeout=TIMEOUT)
-        assert server.wait_for(1)  # the replies are there, and the judge is asked
+        assert server.wait_for(1, 300)  # the replies are there, and the judge is asked
         shown_as(page, "运行中")
         page.click("#evaluate-stop")
         gate.set()

@@ -197,7 +197,10 @@ class EvaluatePage:
                 values = form.step.values(command.arguments, self._tools.inputs)
                 filled = {form.components[name]: gr.update(value=v) for name, v in values.items()}
                 told_so = told(session, "evaluate_filled", "good", name=run.name)
-                return {**filled, form.frame: gr.update(open=True), form.note: told_so}
+                unfolded = {form.frame: gr.update(open=True)}
+                if form.more and any(values[one.name] for one in form.step.fields if one.more):
+                    unfolded[form.more] = gr.update(open=True)
+                return {**filled, **unfolded, form.note: told_so}
         raise JobError("from_a_shell")
 
     def _choices(self) -> Updates:
