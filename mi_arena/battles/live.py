@@ -18,7 +18,8 @@ from mi_arena.records.battle_events import BattleEnded, BattleFlagged, Replied, 
 from mi_arena.records.events import Event
 from mi_arena.records.payloads import Role
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
-from mi_arena.safety.crisis import Finding, scan
+from mi_arena.safety.crisis import scan
+from mi_arena.safety.patterns import Finding
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Literal, get_args
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
-Category = Literal["self_harm", "violence", "medical_emergency"]
-CATEGORIES: tuple[Category, ...] = get_args(Category)
+from mi_arena.safety.categories import CLIENT_CATEGORIES, ClientCategory
+
+Need = ClientCategory | Literal["minor"]
+"""What help is for: a kind of danger, or somebody too young to be here."""
+NEEDS: tuple[Need, ...] = (*CLIENT_CATEGORIES, "minor")
 DEFAULT_PLACE = "default"
 
 
@@ -36,14 +39,14 @@ class HelpTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     lines: dict[str, HelpLine]
-    places: dict[str, dict[Category, list[str]]]
+    places: dict[str, dict[Need, list[str]]]
 
     @model_validator(mode="after")
     def _complete(self) -> HelpTable:
         if DEFAULT_PLACE not in self.places:
             raise ValueError("help table: there is no place 'default'")
         for place, by_category in self.places.items():
-            for category in CATEGORIES:
+            for category in NEEDS:
                 if not by_category.get(category):
                     raise ValueError(f"help table: {place} has no lines for {category}")
                 unknown = [name for name in by_category[category] if name not in self.lines]
@@ -71,13 +74,13 @@ def place_of(locale: str) -> str:
     return DEFAULT_PLACE
 
 
-def help_for(locale: str, categories: Iterable[Category]) -> list[HelpLine]:
+def help_for(locale: str, categories: Iterable[Need]) -> list[HelpLine]:
     """Lines for a locale such as ``zh-CN`` or ``en-GB`` and the kinds of danger found.
 
-    For several kinds the lines of each follow in the order of ``CATEGORIES``, none twice.
+    For several kinds the lines of each follow in the order of ``NEEDS``, none twice.
     """
     table = help_table()
     wanted = set(categories)
     by_category = table.places[place_of(locale)]
-    names = [n for category in CATEGORIES if category in wanted for n in by_category[category]]
+    names = [n for category in NEEDS if category in wanted for n in by_category[category]]
     return [table.lines[name] for name in dict.fromkeys(names)]

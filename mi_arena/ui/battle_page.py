@@ -21,7 +21,7 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.battles.view import BattleView
 from mi_arena.records.store import StoreError
 from mi_arena.safety.crisis import scan
-from mi_arena.safety.help import CATEGORIES, help_for
+from mi_arena.safety.help import NEEDS, help_for
 from mi_arena.ui.desk.rooms import own_battle_rooms
 from mi_arena.ui.desk.shell import DeskShell
 from mi_arena.ui.focus import focus_on
@@ -431,7 +431,8 @@ class BattlePage:
         return self._help(view.crisis_category, lang, request)
 
     def _help(self, category: str, lang: Lang, request: gr.Request | None) -> str:
-        kinds = [one for one in CATEGORIES if one == category]
+        # Records may name a kind that there is no more: then every help there is.
+        kinds = [one for one in NEEDS if one == category] or NEEDS
         return crisis_html(help_for(locale_of(request, lang), kinds), lang)
 
     def _outcome(self, view: BattleView | None, lang: Lang) -> str:

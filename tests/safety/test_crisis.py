@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mi_arena.safety.crisis import Finding, crisis_table, scan
-from mi_arena.safety.help import Category
+from mi_arena.safety.categories import CLIENT_CATEGORIES
+from mi_arena.safety.crisis import TABLE, scan
+from mi_arena.safety.patterns import Finding, table
 
 SENTENCES = yaml.safe_load(
     (Path(__file__).parent / "crisis_sentences.yaml").read_text(encoding="utf-8")
@@ -33,20 +33,20 @@ def test_everyday_talk_is_left_alone(text: str) -> None:
 def test_the_tables_are_large_enough_to_mean_something() -> None:
     assert len(DANGER) >= 60
     assert len(SENTENCES["harmless"]) >= 60
-    assert set(SENTENCES["danger"]) == set(get_args(Category))
+    assert set(SENTENCES["danger"]) == set(CLIENT_CATEGORIES)
 
 
 def test_every_pattern_is_met_by_some_sentence_or_none_is_dead() -> None:
     """A pattern that no sentence meets may be broken without anybody noticing."""
     met = {finding.pattern_id for text, _ in DANGER for finding in scan(text)}
-    unmet = {pattern.id for pattern in crisis_table().patterns} - met
+    unmet = {pattern.id for pattern in table(TABLE).patterns} - met
     assert unmet == set(), f"add a sentence to crisis_sentences.yaml for: {sorted(unmet)}"
 
 
 def test_findings_name_category_and_pattern() -> None:
     assert Finding("self_harm", "zh_suicide") in scan("我想自杀")
     kinds = [finding.category for finding in scan("我想自杀，也想杀了他，现在喘不上气")]
-    assert kinds == ["self_harm", "violence", "medical_emergency"]
+    assert kinds == ["self_harm", "harm_others", "medical_emergency"]
 
 
 @pytest.mark.parametrize("gap", [" ", "\u200b", "\u2060", "  ", ".", "*", "-", "·", "\ufeff"])

@@ -16,7 +16,9 @@ from re import _constants as op  # type: ignore[attr-defined]  # Python's own, w
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-from mi_arena.safety import crisis
+from mi_arena.safety.crisis import crisis_signs
+from mi_arena.safety.patterns import Finding, Signs
+from mi_arena.safety.plain_text import plain_characters
 
 COMMON = (
     "的我是你不一有自己会这可能到以在要了很对心人个好来得们也理他解如些过觉想力都生法受去让找现意多常样就说没"
@@ -175,22 +177,19 @@ class Sieve:
 @cache
 def _sieves() -> tuple[Sieve, Sieve]:
     """Of the patterns and of the exceptions."""
-    compiled = crisis.compiled_table()
-    patterns = [pattern for _, pattern in compiled.patterns]
-    return Sieve(patterns, compiled.traditional), Sieve(compiled.exceptions, compiled.traditional)
+    ready, same = crisis_signs(), plain_characters()
+    return Sieve([sign.regex for sign in ready.signs], same), Sieve(ready.idioms, same)
 
 
-def scan(text: str) -> list[crisis.Finding]:
+def scan(text: str) -> list[Finding]:
     """What ``crisis.scan`` finds, and sooner: only what the text may meet is tried on it."""
     patterns, exceptions = _sieves()
     possible = patterns.may_meet(text)
     if not possible:
         return []
-    compiled = crisis.compiled_table()
-    views = {crisis.normalised(text, joined=False)}
-    if any(crisis.BETWEEN_HAN.search(view) for view in views):
-        views.add(crisis.normalised(text, joined=True))  # else it is the same
-    for number in sorted(exceptions.may_meet(text)):
-        views = {compiled.exceptions[number].sub(crisis.REMOVED, view) for view in views}
-    found = (compiled.patterns[number] for number in sorted(possible))
-    return [finding for finding, pattern in found if any(pattern.search(view) for view in views)]
+    ready = crisis_signs()
+    return Signs.among(
+        text,
+        [ready.signs[number] for number in sorted(possible)],
+        [ready.idioms[number] for number in sorted(exceptions.may_meet(text))],
+    )

@@ -15,7 +15,8 @@ from itertools import pairwise
 
 from mi_arena.dialogue import Message
 from mi_arena.llm.dead_letters import Failure
-from mi_arena.safety.crisis import HAN, scan
+from mi_arena.safety.crisis import scan
+from mi_arena.safety.plain_text import HAN
 
 
 @dataclass(frozen=True)

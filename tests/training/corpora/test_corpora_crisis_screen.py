@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_arena.safety import crisis
+from mi_arena.safety.patterns import table
 from training.corpora import crisis_screen
 
 SENTENCES = Path(__file__).parents[2] / "safety" / "crisis_sentences.yaml"
 WORDS = sorted(
     {
         word
-        for pattern in crisis.crisis_table().patterns + crisis.crisis_table().exceptions  # type: ignore[operator]
+        for pattern in (*table(crisis.TABLE).patterns, *table(crisis.TABLE).exceptions)
         for word in re.findall(r"[a-z']{2,}|[\u4e00-\u9fff]{1,4}", pattern.regex)
     }
 )

@@ -1,0 +1,19 @@
+"""Whether a text stops a conversation, and for which kind of danger: the one question all ask."""
+
+from __future__ import annotations
+
+from mi_arena.safety.categories import CATEGORIES, Category, Speaker
+from mi_arena.safety.crisis import scan
+from mi_arena.safety.patterns import Finding
+from mi_arena.safety.replies import scan_reply
+
+
+def findings(text: str, speaker: Speaker) -> list[Finding]:
+    """Signs of danger in what a client wrote, or of harm in what a model answered."""
+    return scan(text) if speaker == "client" else scan_reply(text)
+
+
+def category_of(found: list[Finding]) -> Category | None:
+    """The kind of danger that decides which help comes first; ``None`` where nothing was found."""
+    kinds = {finding.category for finding in found}
+    return next((kind for kind in CATEGORIES if kind in kinds), None)
