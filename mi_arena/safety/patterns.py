@@ -50,10 +50,16 @@ class Guard(_Entry):
 
 
 class Pattern(_Entry):
-    """One sign of danger. ``unless`` names guards; left out, those usual in its category hold."""
+    """One sign of danger. ``unless`` names guards; left out, those usual in its category hold.
+
+    ``beside`` names parts, each of which must be in the sentence too, in any order (``within:
+    text``: anywhere).
+    """
 
     lang: Lang
     category: Category
+    beside: list[str] = []
+    within: Literal["sentence", "text"] = "sentence"
     unless: list[str] | None = None
 
 
@@ -97,13 +103,19 @@ class Sign:
 
     finding: Finding
     regex: re.Pattern[str]
+    beside: list[re.Pattern[str]]
+    within: Where
     excuses: list[Excuse]
 
     def in_text(self, text: str) -> bool:
-        return any(
-            not any(excuse.holds(text, found) for excuse in self.excuses)
-            for found in self.regex.finditer(text)
-        )
+        return any(self._counts(text, found) for found in self.regex.finditer(text))
+
+    def _counts(self, text: str, found: re.Match[str]) -> bool:
+        if self.beside:
+            around = _around(text, found, self.within)
+            if not all(other.search(around) for other in self.beside):
+                return False
+        return not any(excuse.holds(text, found) for excuse in self.excuses)
 
 
 @dataclass(frozen=True)
@@ -156,8 +168,17 @@ def signs(name: str) -> Signs:
         if unknown := [one for one in named if one not in excuses]:
             raise ValueError(f"{name}: {pattern.id}: no guard {unknown[0]}")
         finding = Finding(pattern.category, pattern.id)
-        regex = _compiled(pattern.regex, parts)
-        made.append(Sign(finding, regex, [excuses[one] for one in named]))
+        if unknown := [one for one in pattern.beside if one not in parts]:
+            raise ValueError(f"{name}: {pattern.id}: no part {unknown[0]}")
+        made.append(
+            Sign(
+                finding,
+                _compiled(pattern.regex, parts),
+                [_compiled(parts[one], {}) for one in pattern.beside],
+                pattern.within,
+                [excuses[one] for one in named],
+            )
+        )
     return Signs([_compiled(idiom.regex, parts) for idiom in written.exceptions], made)
 
 
