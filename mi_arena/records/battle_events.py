@@ -142,7 +142,8 @@ class BattleEnded(Payload):
     kind = "battle_ended"
 
     battle: Short
-    reason: Literal["start_over", "crisis"]
+    reason: Literal["start_over", "crisis", "minor"]
+    """``minor``: its rater said that they are under 18; what said so is not kept."""
 
 
 class Verdict(Payload):
