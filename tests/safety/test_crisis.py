@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from mi_arena.safety.patterns import Finding, table
 SENTENCES = yaml.safe_load(
     (Path(__file__).parent / "crisis_sentences.yaml").read_text(encoding="utf-8")
 )
+OURS = Path(__file__).parent / "labelled" / "ours.jsonl"
 DANGER = [(text, kind) for kind, texts in SENTENCES["danger"].items() for text in texts]
 
 
@@ -38,15 +40,17 @@ def test_the_tables_are_large_enough_to_mean_something() -> None:
 
 def test_every_pattern_is_met_by_some_sentence_or_none_is_dead() -> None:
     """A pattern that no sentence meets may be broken without anybody noticing."""
-    met = {finding.pattern_id for text, _ in DANGER for finding in scan(text)}
+    labelled = [json.loads(line) for line in OURS.read_text(encoding="utf-8").splitlines()]
+    texts = [text for text, _ in DANGER] + [x["text"] for x in labelled if x["speaker"] == "client"]
+    met = {finding.pattern_id for text in texts for finding in scan(text)}
     unmet = {pattern.id for pattern in table(TABLE).patterns} - met
-    assert unmet == set(), f"add a sentence to crisis_sentences.yaml for: {sorted(unmet)}"
+    assert unmet == set(), f"add a line to labelled/ours.jsonl for: {sorted(unmet)}"
 
 
 def test_findings_name_category_and_pattern() -> None:
     assert Finding("self_harm", "zh_suicide") in scan("我想自杀")
-    kinds = [finding.category for finding in scan("我想自杀，也想杀了他，现在喘不上气")]
-    assert kinds == ["self_harm", "harm_others", "medical_emergency"]
+    kinds = {finding.category for finding in scan("我想自杀，也想杀了他，现在喘不上气")}
+    assert kinds == {"self_harm", "harm_others", "medical_emergency"}
 
 
 @pytest.mark.parametrize("gap", [" ", "\u200b", "\u2060", "  ", ".", "*", "-", "·", "\ufeff"])
@@ -75,7 +79,7 @@ def test_any_text_is_scanned_without_a_fault(text: str) -> None:
 
 
 @given(
-    prefix=st.sampled_from(["嗯。", "医生说，", "\n", "hello ", "😀"]), text=st.sampled_from(DANGER)
+    prefix=st.sampled_from(["嗯。", "是这样，", "\n", "hello ", "😀"]), text=st.sampled_from(DANGER)
 )
 @settings(deadline=None)
 def test_what_stands_before_a_sentence_hides_nothing(prefix: str, text: tuple[str, str]) -> None:

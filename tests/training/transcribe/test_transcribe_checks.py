@@ -181,7 +181,7 @@ def test_permission_in_the_turn_before_counts() -> None:
 
 
 def test_skilled_dialogues_pass() -> None:
-    """MI that was written as such, given as its own rewriting: 2 of 337 are turned away."""
+    """MI that was written as such, given as its own rewriting: few of 337 are turned away."""
     prompt = load_prompt().parts["common"]
     turned_away = seen = 0
     for name in ("train", "test"):
