@@ -41,7 +41,7 @@ from mi_arena.records.events import Event
 from mi_arena.records.receipts import find_receipt
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored, Transaction
 from mi_arena.records.votes import Votes
-from mi_arena.safety.check import findings as signs_of_danger
+from mi_arena.safety.crisis import scan
 from mi_arena.safety.limits import RateLimiter
 from mi_arena.safety.minors import says_minor
 from mi_arena.safety.text import BadText, clean
@@ -210,7 +210,7 @@ class Arena:
                 rater=who.rater,
             )
         ]
-        findings = signs_of_danger(text, "client")
+        findings = scan(text)
         if findings:
             events += flag(state, number, "client", findings, who.role)
         elif self.offer.is_away(state.started.pair):

@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Literal
 
 from mi_arena.battles.release import Release
@@ -20,8 +19,8 @@ from mi_arena.records.battle_events import BattleEnded, BattleFlagged, Replied, 
 from mi_arena.records.events import Event
 from mi_arena.records.payloads import Role
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
-from mi_arena.safety.check import findings
 from mi_arena.safety.patterns import Finding
+from mi_arena.safety.replies import scan_reply
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ class LiveTurn:
     role: Role
     unsaved: bool = False
     """The replies are here but could not be stored."""
-    release: Release = field(default_factory=lambda: Release(partial(findings, speaker="model")))
+    release: Release = field(default_factory=lambda: Release(scan_reply))
     """What of the replies may be shown."""
     finished: threading.Event = field(default_factory=threading.Event)
     """Set once the replies are stored, or storing them has failed."""
@@ -109,8 +108,8 @@ def store_replies(live: LiveTurn, store: EventStore) -> None:
         )
         events.append(Event.of(replied, role=live.role, epoch=state.epoch, rater=state.rater))
     if live.release.found is not None:
-        arm, found = live.release.found
-        events += flag(state, pending.number, state.side_of(arm), found, live.role)
+        arm, findings = live.release.found
+        events += flag(state, pending.number, state.side_of(arm), findings, live.role)
     try:
         if events:
             store.append_all(events)
@@ -119,16 +118,16 @@ def store_replies(live: LiveTurn, store: EventStore) -> None:
 
 
 def flag(
-    state: BattleState, number: int, source: Source, found: list[Finding], role: Role
+    state: BattleState, number: int, source: Source, findings: list[Finding], role: Role
 ) -> list[Event]:
     """The events that mark a battle as dangerous and end it."""
     payloads = [
         BattleFlagged(
             battle=state.started.battle,
             round=number,
-            category=found[0].category,
+            category=findings[0].category,
             source=source,
-            terms=sorted({finding.pattern_id for finding in found})[:100],
+            terms=sorted({finding.pattern_id for finding in findings})[:100],
         ),
         BattleEnded(battle=state.started.battle, reason="crisis"),
     ]
