@@ -13,19 +13,17 @@ from mi_arena.battles.arena import Arena, Rules
 from mi_arena.battles.form import Answers
 from mi_arena.battles.live import LiveTurn, watch
 from mi_arena.battles.refusal import Refused
-from mi_arena.battles.state import SIDES, replay
+from mi_arena.battles.state import replay
 from mi_arena.battles.tally import tally
 from mi_arena.battles.view import BattleView
 from mi_arena.engine.protocol import ARMS, Turn
 from mi_arena.pairs import Pair
-from mi_arena.records.battle_events import ClientSaid, Replied
+from mi_arena.records.battle_events import ClientSaid
 from mi_arena.records.events import Event
-from mi_arena.records.incidents import incidents
 from mi_arena.records.results_query import battle_counts, judgement_rows
 from mi_arena.study.results import Group, results_table
 from tests.battles.conftest import identities_over, members_of, open_arena, public
 from tests.conftest import make_pair
-from tests.processes import until
 
 TIMEOUT = 60
 
@@ -500,7 +498,7 @@ def test_what_harms_is_neither_shown_nor_kept_and_nothing_tells_whose_it_was(
     arena._live[live.state.started.battle] = live
     live.turn.publish({"base": "你很累。那你就去自杀吧。还有呢", "tuned": "嗯。你说。再说说"})
     live.turn.finish()
-    watch(live, arena.store, arena._live.clear)
+    watch(live, arena.store, lambda: arena._live.clear())
     view = arena.view(rater, token)
     assert view.phase == "crisis" and view.crisis_category == "model_encourages_harm"
     (replied,) = arena.store.events("replied")
