@@ -43,7 +43,6 @@ from mi_arena.records.store import AlreadyStored, EventStore, NotStored, Transac
 from mi_arena.records.votes import Votes
 from mi_arena.safety.crisis import scan
 from mi_arena.safety.limits import RateLimiter
-from mi_arena.safety.minors import says_minor
 from mi_arena.safety.text import BadText, clean
 from mi_arena.study.allocation import tuned_side
 from mi_arena.study.exclusions import LIMITS, Limits
@@ -198,9 +197,6 @@ class Arena:
             text = clean(text, self.rules.message_limit)
         except BadText as error:
             raise Refused(error.code, limit=error.limit, length=error.length) from None
-        if says_minor(text):
-            self._append([self._ended(state, who, "minor")])
-            return
         number = len(state.rounds) + 1
         events = [
             Event.of(
@@ -258,7 +254,16 @@ class Arena:
         if not state.open:
             return
         self.stop(who, token)
-        self._append([self._ended(state, who, "start_over")])
+        self._append(
+            [
+                Event.of(
+                    BattleEnded(battle=state.started.battle, reason="start_over"),
+                    role=who.role,
+                    epoch=state.epoch,
+                    rater=who.rater,
+                )
+            ]
+        )
         if live is not None:
             self._forget(state.started.battle, live)
 
@@ -412,7 +417,7 @@ class Arena:
     ) -> BattleView:
         return view_of(
             state,
-            live=live.shown() if live is not None else None,
+            live=live.turn.snapshot() if live is not None else None,
             unsaved=live is not None and live.unsaved,
             danger=live.danger if live is not None else None,
             over=over,
@@ -436,11 +441,6 @@ class Arena:
         if state.pending is None and live is not None and not live.unsaved:
             live = None
         return state, live
-
-    @staticmethod
-    def _ended(state: BattleState, who: Identity, reason: Literal["start_over", "minor"]) -> Event:
-        ended = BattleEnded(battle=state.started.battle, reason=reason)
-        return Event.of(ended, role=who.role, epoch=state.epoch, rater=who.rater)
 
     def _unknown(self, code: Code) -> Refused:
         """For what the store does not have, unless it may be among what it has lost."""

@@ -9,24 +9,23 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from mi_arena.battles.release import Release
 from mi_arena.battles.state import SIDES, BattleState
-from mi_arena.engine.protocol import ARMS, Snapshot, Turn
+from mi_arena.engine.protocol import Turn
 from mi_arena.records.battle_events import BattleEnded, BattleFlagged, Replied, Reply, Side
 from mi_arena.records.events import Event
 from mi_arena.records.payloads import Role
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.safety.crisis import scan
 from mi_arena.safety.patterns import Finding
-from mi_arena.safety.replies import scan_reply
 
 log = logging.getLogger(__name__)
 
 Source = Literal["client", "A", "B"]
-LOOK_SECONDS = 0.1
-"""How often the growing replies are looked at, so that more of them can be shown."""
+SCAN_SECONDS = 0.25
+"""How often the growing replies are looked at for signs of danger."""
 
 
 @dataclass
@@ -39,25 +38,15 @@ class LiveTurn:
     role: Role
     unsaved: bool = False
     """The replies are here but could not be stored."""
-    release: Release = field(default_factory=lambda: Release(scan_reply))
-    """What of the replies may be shown."""
+    found: tuple[Side, list[Finding]] | None = None
+    """Signs of danger in a reply, and on which side."""
     finished: threading.Event = field(default_factory=threading.Event)
     """Set once the replies are stored, or storing them has failed."""
 
     @property
     def danger(self) -> str | None:
-        """The kind of harm seen in the replies."""
-        found = self.release.found
-        return found[1][0].category if found else None
-
-    def shown(self) -> Snapshot:
-        """The turn as it may be seen."""
-        now, release = self.turn.snapshot(), self.release
-        return replace(
-            now,
-            text={arm: now.text[arm][: release.shown[arm]] for arm in ARMS},
-            ended={arm: now.ended[arm] if release.whole[arm] else None for arm in ARMS},
-        )
+        """The kind of danger seen in the replies."""
+        return self.found[1][0].category if self.found else None
 
 
 def watch(live: LiveTurn, store: EventStore, forget: Callable[[], None]) -> None:
@@ -67,11 +56,12 @@ def watch(live: LiveTurn, store: EventStore, forget: Callable[[], None]) -> None
     (``unsaved``) to be tried again, and a fault leaves the client turn open.
     """
     try:
-        for snapshot in live.turn.follow(LOOK_SECONDS):
-            ended = {arm: snapshot.ended[arm] is not None or snapshot.done for arm in ARMS}
-            live.release.take(snapshot.text, ended)
-            if live.release.found is not None:
-                live.turn.cancel()
+        for snapshot in live.turn.follow(SCAN_SECONDS):
+            for side in SIDES:
+                findings = scan(snapshot.text[live.state.arm_on(side)])
+                if findings and live.found is None:
+                    live.found = side, findings
+                    live.turn.cancel()
         if live.turn.error is not None:
             log.error("pair %s: %s", live.state.started.pair, live.turn.error)
         store_replies(live, store)
@@ -107,9 +97,9 @@ def store_replies(live: LiveTurn, store: EventStore) -> None:
             error="too_long" if live.turn.too_long else None,
         )
         events.append(Event.of(replied, role=live.role, epoch=state.epoch, rater=state.rater))
-    if live.release.found is not None:
-        arm, findings = live.release.found
-        events += flag(state, pending.number, state.side_of(arm), findings, live.role)
+    if live.found is not None:
+        side, findings = live.found
+        events += flag(state, pending.number, side, findings, live.role)
     try:
         if events:
             store.append_all(events)
@@ -137,13 +127,10 @@ def flag(
 
 
 def _reply(live: LiveTurn, side: Side) -> Reply:
-    """What was withheld is not kept either: no text that harms goes on from here."""
-    arm = live.state.arm_on(side)
-    reply, release = live.turn.replies[arm], live.release
-    kept = reply.text if release.found is None else reply.text[: release.shown[arm]]
+    reply = live.turn.replies[live.state.arm_on(side)]
     return Reply(
-        text=kept,
-        end=(reply.end if kept == reply.text else None) or "cancelled",
+        text=reply.text,
+        end=reply.end or "cancelled",
         tokens=reply.tokens,
         prompt_tokens=reply.prompt_tokens,
         messages_left_out=reply.messages_left_out,

@@ -61,8 +61,6 @@ class BattleView:
     """The code that withdraws the record; only once there is a judgement."""
     judged_blind: bool
     """Judged, but nothing is revealed before the epoch closes (experts)."""
-    minor: bool = False
-    """Its rater said that they are under 18."""
     away: bool = False
     """Nothing can be answered for a while: the models have made room for a training run."""
 
@@ -129,7 +127,6 @@ def view_of(
         reveal=reveal,
         receipt=receipt,
         judged_blind=judged and reveal is None,
-        minor=state.ended is not None and state.ended.reason == "minor",
         away=away,
     )
 

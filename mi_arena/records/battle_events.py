@@ -142,8 +142,7 @@ class BattleEnded(Payload):
     kind = "battle_ended"
 
     battle: Short
-    reason: Literal["start_over", "crisis", "minor"]
-    """``minor``: its rater said that they are under 18; what said so is not kept."""
+    reason: Literal["start_over", "crisis"]
 
 
 class Verdict(Payload):

@@ -20,9 +20,8 @@ from mi_arena.battles.form import OVERALL, POINTS, REASON_LIMIT, TOPICS, Answers
 from mi_arena.battles.refusal import Refused
 from mi_arena.battles.view import BattleView
 from mi_arena.records.store import StoreError
-from mi_arena.safety.categories import MODEL_CATEGORIES
 from mi_arena.safety.crisis import scan
-from mi_arena.safety.help import NEEDS, Need, help_for
+from mi_arena.safety.help import NEEDS, help_for
 from mi_arena.ui.desk.rooms import own_battle_rooms
 from mi_arena.ui.desk.shell import DeskShell
 from mi_arena.ui.focus import focus_on
@@ -30,19 +29,11 @@ from mi_arena.ui.outcome import outcome_html
 from mi_arena.ui.session import Session, locale_of
 from mi_arena.ui.starters import starters
 from mi_arena.ui.texts import Lang, say, sentences
-from mi_arena.ui.transcript import (
-    crisis_html,
-    minors_html,
-    note_html,
-    rounds_html,
-    status_text,
-    withheld_html,
-)
+from mi_arena.ui.transcript import crisis_html, note_html, rounds_html, status_text
 from mi_arena.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-HARMFUL = "model_encourages_harm"
 LOOKED_AT = 20_000
 """Characters of a refused text that are looked through for signs of danger."""
 PAINT_SECONDS = 0.15
@@ -435,17 +426,11 @@ class BattlePage:
         return note_html(status_text(view, self.arena.rules.rounds_to_judge, lang), "plain")
 
     def _crisis(self, view: BattleView | None, lang: Lang, request: gr.Request | None) -> str:
-        if view is not None and view.minor:
-            return minors_html(help_for(locale_of(request, lang), ["minor"]), lang)
         if view is None or view.crisis_category is None:
             return ""
         return self._help(view.crisis_category, lang, request)
 
     def _help(self, category: str, lang: Lang, request: gr.Request | None) -> str:
-        if category in MODEL_CATEGORIES:
-            # The reader is in no danger: a reply was. Help is named where it encouraged harm.
-            harmed: tuple[Need, ...] = ("self_harm",) if category == HARMFUL else ()
-            return withheld_html(help_for(locale_of(request, lang), harmed), lang)
         # Records may name a kind that there is no more: then every help there is.
         kinds = [one for one in NEEDS if one == category] or NEEDS
         return crisis_html(help_for(locale_of(request, lang), kinds), lang)

@@ -10,7 +10,6 @@ from starlette.middleware import Middleware
 
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
-from mi_arena.safety.help import NEEDS, help_for
 from mi_arena.ui.admin_tabs import AdminTabs
 from mi_arena.ui.battle_page import BattlePage
 from mi_arena.ui.desk.rooms import workspace_rooms
@@ -19,10 +18,9 @@ from mi_arena.ui.gate import Gate, Tickets
 from mi_arena.ui.hugging_face_sign_in import COOKIE, HuggingFaceSignIn
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.results_page import ResultsPage
-from mi_arena.ui.session import STORAGE_KEY, Session, locale_of
+from mi_arena.ui.session import STORAGE_KEY, Session
 from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
 from mi_arena.ui.texts import Lang, say
-from mi_arena.ui.transcript import help_html
 from mi_arena.ui.updates import merged
 from mi_arena.workspace.workspace import Workspace
 
@@ -47,7 +45,6 @@ def build(
         language = gr.Textbox(visible=False)
         with gr.Row(elem_id="head"):
             heading = gr.Markdown(elem_id="heading")
-            help_box = gr.HTML(elem_id="help")
             switch = gr.Button(elem_id="switch", size="sm", scale=0, min_width=90)
         # What Gradio would put behind its dots on a phone is not found.
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
@@ -121,16 +118,13 @@ def build(
             return merged(changed, {battle.starter: battle.starter_choices(other, topic)})
 
         def on_language(session: Session, request: gr.Request) -> dict[Any, Any]:
-            lines = help_for(locale_of(request, session.lang), NEEDS)
-            offered = {help_box: help_html(lines, session.lang)}
-            return merged(words(session), offered, battle.paint(session, request))
+            return merged(words(session), battle.paint(session, request))
 
         everything = list(
             dict.fromkeys(
                 [
                     language,
                     heading,
-                    help_box,
                     switch,
                     about,
                     *tabs,

@@ -54,34 +54,6 @@ def crisis_html(lines: Iterable[HelpLine], lang: Lang) -> str:
     )
 
 
-def withheld_html(lines: Iterable[HelpLine], lang: Lang) -> str:
-    """A reply was kept back; it isn't said whose, and the battle is over for both."""
-    return _told_kindly("withheld", lines, lang)
-
-
-def minors_html(lines: Iterable[HelpLine], lang: Lang) -> str:
-    """For who says that they are under 18."""
-    return _told_kindly("minor", lines, lang)
-
-
-def help_html(lines: Iterable[HelpLine], lang: Lang) -> str:
-    """The help that can be unfolded on every page."""
-    items = "".join(f"<li>{_help_line(line, lang)}</li>" for line in lines)
-    return (
-        f'<details class="help-page"><summary>{escape(say(lang, "help_title"))}</summary>'
-        f"<p>{escape(say(lang, 'help_lead'))}</p><ul>{items}</ul></details>"
-    )
-
-
-def _told_kindly(name: str, lines: Iterable[HelpLine], lang: Lang) -> str:
-    items = "".join(f"<li>{_help_line(line, lang)}</li>" for line in lines)
-    return (
-        f'<section class="withheld" role="alert"><h2>{escape(say(lang, f"{name}_title"))}</h2>'
-        f"<p>{escape(say(lang, f'{name}_lead'))}</p>{f'<ul>{items}</ul>' if items else ''}"
-        "</section>"
-    )
-
-
 def note_html(text: str, kind: str) -> str:
     """A message beside what was done; ``kind`` is ``good`` or ``bad``."""
     if not text:

@@ -491,63 +491,6 @@ def test_danger_in_a_reply_is_kept_when_the_first_store_fails(
     assert arena.view(rater, token).phase == "crisis"
 
 
-def test_what_harms_is_neither_shown_nor_kept_and_nothing_tells_whose_it_was(
-    arena: Arena, rater: Identity
-) -> None:
-    token, live = unanswered(arena, rater)
-    arena._live[live.state.started.battle] = live
-    live.turn.publish({"base": "你很累。那你就去自杀吧。还有呢", "tuned": "嗯。你说。再说说"})
-    live.turn.finish()
-    watch(live, arena.store, lambda: arena._live.clear())
-    view = arena.view(rater, token)
-    assert view.phase == "crisis" and view.crisis_category == "model_encourages_harm"
-    (replied,) = arena.store.events("replied")
-    assert isinstance(replied.payload, Replied)
-    for side in SIDES:
-        assert "自杀" not in replied.payload.sides[side].text
-        assert replied.payload.sides[side].end == "cancelled"
-    (flagged,) = arena.store.events("battle_flagged")
-    assert "自杀" not in flagged.model_dump_json()
-    assert incidents(arena.store)[0][:3] == ("model_encourages_harm", "model", 1)
-    with refused("not_open"):
-        arena.say(rater, token, "你好")
-
-
-def test_sentences_come_out_in_step_while_they_grow(arena: Arena, rater: Identity) -> None:
-    token, live = unanswered(arena, rater)
-    arena._live[live.state.started.battle] = live
-    thread = threading.Thread(target=watch, args=(live, arena.store, lambda: None))
-    live.turn.publish({"base": "你很累。想谈什么？那", "tuned": "你辛"})
-    thread.start()
-
-    def texts() -> set[str]:
-        replies = arena.view(rater, token).rounds[-1].replies
-        return {reply.text for reply in replies.values()} if replies else set()
-
-    assert texts() == {""}
-    live.turn.publish({"base": "你很累。想谈什么？那", "tuned": "你辛苦了。"})
-    until(lambda: texts() == {"你很累。", "你辛苦了。"}, 30)
-    live.turn.publish({"base": "你很累。想谈什么？那好", "tuned": "你辛苦了。嗯"})
-    live.turn.finish()
-    thread.join(30)
-    assert texts() == {"你很累。想谈什么？那好", "你辛苦了。嗯"}
-
-
-def test_who_says_they_are_under_18_is_told_kindly_and_not_kept(
-    arena: Arena, rater: Identity
-) -> None:
-    token = started(arena, rater)
-    talk(arena, rater, token, "我想戒烟", "可是压力大")
-    said = arena.store.count("client_said")
-    arena.say(rater, token, "其实我今年十五岁，瞒着我妈")
-    view = arena.view(rater, token)
-    assert view.phase == "ended" and view.minor
-    assert arena.store.count("client_said") == said
-    assert all("十五岁" not in one.model_dump_json() for one in arena.store.events())
-    with refused("not_open"):
-        arena.judge(rater, token, Answers(overall="A"))
-
-
 def test_a_fault_in_storing_leaves_a_turn_that_can_be_tried_again(
     arena: Arena, rater: Identity
 ) -> None:
