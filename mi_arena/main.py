@@ -18,6 +18,7 @@ from mi_arena.access.keyed import keyed_by
 from mi_arena.access.listed import listed_users
 from mi_arena.access.members import Members
 from mi_arena.battles.arena import Arena, Rules
+from mi_arena.battles.moderation import Moderator
 from mi_arena.engine.residency import GB, device_memory, on_gpu
 from mi_arena.engine.revisions import at_commits
 from mi_arena.engine.room import EngineRoom, on_zero_gpu, open_engines
@@ -163,7 +164,7 @@ def open_house(settings: Settings) -> House:
     )
     usable = {pair.id: pair for pair in pairs if pair.id in engines}
     workspace = Workspace(store, Drafts(Path(settings.data) / DRAFTS_NAME), identities)
-    arena = Arena(store, identities, secret, usable, engines, rules)
+    arena = Arena(store, identities, secret, usable, engines, rules, moderator_of(settings))
     if publisher:
         publisher.then(arena.offer.open_epochs)
     models = room.residency
@@ -188,6 +189,13 @@ def space_hosts() -> tuple[str, ...]:
     """The names under which a Space is reached, its own domains too."""
     names = os.environ.get("SPACE_HOST", "").split(",")
     return tuple(name.strip() for name in names if name.strip())
+
+
+def moderator_of(settings: Settings) -> Moderator | None:
+    """The second opinion on what is said, where one is set."""
+    if settings.moderation_url is None or settings.moderation_model is None:
+        return None
+    return Moderator(settings.moderation_url, settings.moderation_model, settings.moderation_key)
 
 
 def pauses_for_training(settings: Settings) -> bool:

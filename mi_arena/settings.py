@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "MI_ARENA_"
@@ -78,6 +78,25 @@ class Settings(BaseSettings):
     turns_per_minute: int = Field(12, ge=1, description="client turns a minute for one session")
     turns_per_minute_in_all: int = Field(240, ge=1, description="client turns a minute in all")
 
+    moderation_url: str | None = Field(
+        None, description="OpenAI-compatible endpoint of a moderation model; unset asks none"
+    )
+    moderation_model: str | None = Field(None, description="name of the moderation model")
+    moderation_key: SecretStr | None = Field(None, description="key of that endpoint")
+
+    @field_validator("moderation_url")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"https?://[^\s@?#]+", value):
+            raise ValueError("write an address like https://host/v1, without user or query")
+        return value or None
+
+    @model_validator(mode="after")
+    def _moderated_by_somebody(self) -> Settings:
+        if bool(self.moderation_url) != bool(self.moderation_model):
+            raise ValueError("set MI_ARENA_MODERATION_URL and MI_ARENA_MODERATION_MODEL together")
+        return self
+
     @field_validator("pairs", "experts", "admins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -120,7 +139,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        field = PREFIX + str(first["loc"][0]).upper()
+        field = PREFIX + str((first["loc"] or ("moderation_url",))[0]).upper()
         reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{field}: {reason}") from None
 

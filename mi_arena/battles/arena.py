@@ -21,7 +21,8 @@ from mi_arena.battles.form import (
     TOPICS,
     Answers,
 )
-from mi_arena.battles.live import LiveTurn, flag, store_replies, watch
+from mi_arena.battles.live import LiveTurn, flag, of_battle, store_replies, watch
+from mi_arena.battles.moderation import Moderator
 from mi_arena.battles.offer import Offer
 from mi_arena.battles.refusal import Code, Refused, not_saved
 from mi_arena.battles.state import BattleState, Round, replay
@@ -43,6 +44,7 @@ from mi_arena.records.store import AlreadyStored, EventStore, NotStored, Transac
 from mi_arena.records.votes import Votes
 from mi_arena.safety.crisis import scan
 from mi_arena.safety.limits import RateLimiter
+from mi_arena.safety.minors import says_under_age
 from mi_arena.safety.text import BadText, clean
 from mi_arena.study.allocation import tuned_side
 from mi_arena.study.exclusions import LIMITS, Limits
@@ -74,9 +76,11 @@ class Arena:
         pairs: Mapping[str, Pair],
         engines: Mapping[str, Engine],
         rules: Rules,
+        moderator: Moderator | None = None,
     ):
         self.store, self.rules = store, rules
         self.votes = Votes(store, rules.exclusions)
+        self._moderator = moderator
         self._identities = identities
         self.offer = Offer(store, secret, pairs, engines)
         self.epochs = self.offer.epochs
@@ -198,17 +202,14 @@ class Arena:
         except BadText as error:
             raise Refused(error.code, limit=error.limit, length=error.length) from None
         number = len(state.rounds) + 1
-        events = [
-            Event.of(
-                ClientSaid(battle=battle, round=number, text=text),
-                role=who.role,
-                epoch=state.epoch,
-                rater=who.rater,
-            )
-        ]
-        findings = scan(text)
+        findings, young = scan(text), says_under_age(text)
+        # Of what somebody under age wrote nothing more is stored.
+        said = [] if young else [ClientSaid(battle=battle, round=number, text=text)]
+        events = of_battle(state, who.role, *said)
         if findings:
-            events += flag(state, number, "client", findings, who.role)
+            events += flag(state, number, findings, who.role, "minor" if young else "crisis")
+        elif young:
+            events += of_battle(state, who.role, BattleEnded(battle=battle, reason="minor"))
         elif self.offer.is_away(state.started.pair):
             raise Refused("away")
         else:
@@ -217,7 +218,7 @@ class Arena:
             self._append(events)
         except AlreadyStored:
             raise Refused("still_answering") from None
-        if findings:
+        if findings or young:
             return
         state.rounds.append(Round(number, text))
         self._answer(who, state)
@@ -371,6 +372,8 @@ class Arena:
             running = list(self._live.values())
         for live in running:
             live.finished.wait(10)
+        if self._moderator is not None:
+            self._moderator.close()
         self.store.close()
 
     # ---- inside
@@ -401,7 +404,7 @@ class Arena:
             live = self._live[battle] = LiveTurn(state, turn, seed, who.role)
         threading.Thread(
             target=watch,
-            args=(live, self.store, lambda: self._forget(battle, live)),
+            args=(live, self.store, lambda: self._forget(battle, live), self._moderator),
             name="turn",
             daemon=True,
         ).start()
@@ -417,9 +420,8 @@ class Arena:
     ) -> BattleView:
         return view_of(
             state,
-            live=live.turn.snapshot() if live is not None else None,
+            live=live.shown() if live is not None else None,
             unsaved=live is not None and live.unsaved,
-            danger=live.danger if live is not None else None,
             over=over,
             away=self.offer.is_away(state.started.pair),
             rounds_to_judge=self.rules.rounds_to_judge,

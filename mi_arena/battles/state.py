@@ -15,6 +15,7 @@ from mi_arena.records.battle_events import (
     Judgement,
     Replied,
     Reply,
+    ReplyWithheld,
     Side,
     Withdrawn,
 )
@@ -32,6 +33,8 @@ class Round:
     replies: dict[Side, Reply] | None = None
     too_long: bool = False
     """The client turn alone is longer than the pair can take."""
+    withheld: int = 0
+    """How often replies to it were not fit to be shown."""
 
     @property
     def complete(self) -> bool:
@@ -103,11 +106,8 @@ def replay(events: Iterable[Event]) -> BattleState | None:
         match payload:
             case ClientSaid():
                 state.rounds.append(Round(payload.round, payload.text))
-            case Replied():
-                for r in state.rounds:
-                    if r.number == payload.round:
-                        r.replies = dict(payload.sides)
-                        r.too_long = payload.error == "too_long"
+            case Replied() | ReplyWithheld():
+                _answer(state.rounds, payload)
             case BattleFlagged():
                 state.flagged = payload
             case BattleEnded():
@@ -117,3 +117,14 @@ def replay(events: Iterable[Event]) -> BattleState | None:
             case Withdrawn():
                 state.withdrawn = True
     return state
+
+
+def _answer(rounds: Iterable[Round], payload: Replied | ReplyWithheld) -> None:
+    for r in rounds:
+        if r.number != payload.round:
+            continue
+        if isinstance(payload, Replied):
+            r.replies = dict(payload.sides)
+            r.too_long = payload.error == "too_long"
+        else:
+            r.withheld += 1

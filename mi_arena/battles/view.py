@@ -26,6 +26,8 @@ class RoundView:
     client: str
     replies: dict[Side, ReplyView] | None
     too_long: bool = False
+    withheld: bool = False
+    """Replies to it were not fit to be shown, and there are no others."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class BattleView:
     """Judged, but nothing is revealed before the epoch closes (experts)."""
     away: bool = False
     """Nothing can be answered for a while: the models have made room for a training run."""
+    withheld: bool = False
+    """The last replies were not fit to be shown."""
+    minor: bool = False
+    """It ended because the client said they are under 18."""
 
 
 def view_of(
@@ -70,7 +76,6 @@ def view_of(
     *,
     live: Snapshot | None,
     unsaved: bool,
-    danger: str | None,
     over: bool,
     away: bool,
     rounds_to_judge: int,
@@ -79,9 +84,8 @@ def view_of(
 ) -> BattleView:
     """The view of a battle.
 
-    ``live``: the running turn if there is one. ``danger``: a sign of danger in its replies that is
-    not stored yet. ``over``: the epoch is closed, so that nothing more can be said or judged.
-    ``away``: the pair's models are.
+    ``live``: what may be shown of the running turn, if there is one. ``over``: the epoch is closed,
+    so that nothing more can be said or judged. ``away``: the pair's models are.
     """
     rounds = [
         RoundView(
@@ -89,6 +93,7 @@ def view_of(
             r.client,
             _replies(r),
             r.too_long,
+            r.withheld > 0 and r.replies is None,
         )
         for r in state.rounds
     ]
@@ -104,7 +109,7 @@ def view_of(
         )
         if not any(live.text.values()) and not live.done:
             waiting = Waiting(live.place, live.loading)
-    phase: Phase = "crisis" if danger else _phase(state, live, unsaved, over)
+    phase = _phase(state, live, unsaved, over)
     judged = state.judgement is not None
     reveal = None
     if state.judgement is not None and may_reveal:
@@ -123,11 +128,13 @@ def view_of(
         complete_rounds=state.complete_rounds,
         # A turn that could not be answered doesn't keep anybody from judging those before it.
         can_judge=phase in ("open", "interrupted") and state.complete_rounds >= rounds_to_judge,
-        crisis_category=state.flagged.category if state.flagged else danger,
+        crisis_category=state.flagged.category if state.flagged else None,
         reveal=reveal,
         receipt=receipt,
         judged_blind=judged and reveal is None,
         away=away,
+        withheld=bool(rounds) and rounds[-1].withheld,
+        minor=state.ended is not None and state.ended.reason == "minor",
     )
 
 

@@ -124,6 +124,21 @@ class Replied(Payload):
         return sides
 
 
+class ReplyWithheld(Payload):
+    """A reply was not fit to be shown: both are withheld and the round is open again.
+
+    No text of either is kept; ``terms`` are ids of patterns.
+    """
+
+    kind = "reply_withheld"
+
+    battle: Short
+    round: Ordinal
+    category: Short
+    source: Side
+    terms: list[Short] = Field(max_length=100)
+
+
 class BattleFlagged(Payload):
     """A sign of danger was seen. ``terms`` are ids of patterns, never what was written."""
 
@@ -142,7 +157,7 @@ class BattleEnded(Payload):
     kind = "battle_ended"
 
     battle: Short
-    reason: Literal["start_over", "crisis"]
+    reason: Literal["start_over", "crisis", "withheld", "minor"]
 
 
 class Verdict(Payload):

@@ -30,6 +30,7 @@ from mi_arena.records.battle_events import (
     EpochOpened,
     Judgement,
     Replied,
+    ReplyWithheld,
     Withdrawn,
 )
 from mi_arena.records.member_events import (
@@ -64,6 +65,7 @@ PAYLOADS: dict[Kind, type[Payload]] = {
         BattleStarted,
         ClientSaid,
         Replied,
+        ReplyWithheld,
         BattleFlagged,
         BattleEnded,
         Judgement,

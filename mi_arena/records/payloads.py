@@ -24,6 +24,7 @@ Kind = Literal[
     "battle_started",
     "client_said",
     "replied",
+    "reply_withheld",
     "battle_flagged",
     "battle_ended",
     "judgement",

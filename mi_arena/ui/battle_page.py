@@ -20,6 +20,7 @@ from mi_arena.battles.form import OVERALL, POINTS, REASON_LIMIT, TOPICS, Answers
 from mi_arena.battles.refusal import Refused
 from mi_arena.battles.view import BattleView
 from mi_arena.records.store import StoreError
+from mi_arena.safety.check import category_of
 from mi_arena.safety.crisis import scan
 from mi_arena.safety.help import NEEDS, help_for
 from mi_arena.ui.desk.rooms import own_battle_rooms
@@ -233,7 +234,7 @@ class BattlePage:
                 updates.pop(chosen, None)
         if findings := scan(text[:LOOKED_AT]):
             # Help comes first, whatever kept the words from being stored.
-            updates[self.crisis] = self._help(findings[0].category, session.lang, request)
+            updates[self.crisis] = self._help(category_of(findings), session.lang, request)
         return updates
 
     async def on_follow(self, stored: object, request: gr.Request) -> AsyncIterator[Updates]:
@@ -426,14 +427,17 @@ class BattlePage:
         return note_html(status_text(view, self.arena.rules.rounds_to_judge, lang), "plain")
 
     def _crisis(self, view: BattleView | None, lang: Lang, request: gr.Request | None) -> str:
-        if view is None or view.crisis_category is None:
+        if view is None or (view.crisis_category is None and not view.minor):
             return ""
-        return self._help(view.crisis_category, lang, request)
+        return self._help(view.crisis_category, lang, request, minor=view.minor)
 
-    def _help(self, category: str, lang: Lang, request: gr.Request | None) -> str:
+    def _help(
+        self, category: str | None, lang: Lang, request: gr.Request | None, *, minor: bool = False
+    ) -> str:
+        wanted = {category, "minor" if minor else None}
         # Records may name a kind that there is no more: then every help there is.
-        kinds = [one for one in NEEDS if one == category] or NEEDS
-        return crisis_html(help_for(locale_of(request, lang), kinds), lang)
+        kinds = [one for one in NEEDS if one in wanted] or NEEDS
+        return crisis_html(help_for(locale_of(request, lang), kinds), lang, minor=minor)
 
     def _outcome(self, view: BattleView | None, lang: Lang) -> str:
         known = self.arena.offer.known().values()

@@ -15,6 +15,7 @@ from mi_arena.ui.battle_page import BattlePage
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
 from mi_arena.ui.gate import Gate, Tickets
+from mi_arena.ui.help_page import HelpPage
 from mi_arena.ui.hugging_face_sign_in import COOKIE, HuggingFaceSignIn
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.results_page import ResultsPage
@@ -61,6 +62,8 @@ def build(
                 )
             with gr.Tab("撤回", id="withdraw") as withdraw_tab:
                 withdraw = WithdrawPage(arena, identities, browser)
+            with gr.Tab("求助", id="help") as help_tab:
+                help_page = HelpPage()
             with gr.Tab("说明", id="about") as about_tab:
                 about = gr.Markdown()
                 expert = ExpertSignIn(
@@ -74,7 +77,8 @@ def build(
 
         tabs = {
             battle_tab: "tab_battle", workspace_tab: "tab_workspace",
-            results_tab: "tab_results", withdraw_tab: "tab_withdraw", about_tab: "tab_about",
+            results_tab: "tab_results", withdraw_tab: "tab_withdraw", help_tab: "tab_help",
+            about_tab: "tab_about",
         }  # fmt: skip
 
         def members_part(session: Session) -> dict[Any, Any]:
@@ -118,7 +122,8 @@ def build(
             return merged(changed, {battle.starter: battle.starter_choices(other, topic)})
 
         def on_language(session: Session, request: gr.Request) -> dict[Any, Any]:
-            return merged(words(session), battle.paint(session, request))
+            told = words(session) | help_page.words(session, request)
+            return merged(told, battle.paint(session, request))
 
         everything = list(
             dict.fromkeys(
@@ -133,6 +138,7 @@ def build(
                     *admin_tabs.outputs(),
                     *results.outputs(),
                     *withdraw.outputs(),
+                    *help_page.outputs(),
                     *expert.outputs(),
                 ]
             )

@@ -40,18 +40,28 @@ def _phase_text(view: BattleView, rounds_to_judge: int, lang: Lang) -> str:
         case "open" if view.complete_rounds:
             left = rounds_to_judge - view.complete_rounds
             return sentences(lang, say(lang, "answered"), say(lang, "more_rounds", rounds=left))
+        case "interrupted" if view.withheld:
+            return say(lang, "withheld")
+        case "ended" if view.withheld:
+            return say(lang, "withheld_ended")
+        case "ended" if view.minor:
+            return ""
         case "interrupted" | "unsaved" | "ended":
             return say(lang, view.phase)
     return ""
 
 
-def crisis_html(lines: Iterable[HelpLine], lang: Lang) -> str:
-    """The help that takes the conversation's place."""
-    items = "".join(f"<li>{_help_line(line, lang)}</li>" for line in lines)
+def crisis_html(lines: Iterable[HelpLine], lang: Lang, *, minor: bool = False) -> str:
+    """The help that takes the conversation's place; ``minor``: for somebody under age."""
+    why = "minor" if minor else "crisis"
     return (
-        f'<section class="crisis" role="alert"><h2>{escape(say(lang, "crisis_title"))}</h2>'
-        f"<p>{escape(say(lang, 'crisis_lead'))}</p><ul>{items}</ul></section>"
+        f'<section class="crisis" role="alert"><h2>{escape(say(lang, f"{why}_title"))}</h2>'
+        f"<p>{escape(say(lang, f'{why}_lead'))}</p>{help_list_html(lines, lang)}</section>"
     )
+
+
+def help_list_html(lines: Iterable[HelpLine], lang: Lang) -> str:
+    return f"<ul>{''.join(f'<li>{_help_line(line, lang)}</li>' for line in lines)}</ul>"
 
 
 def note_html(text: str, kind: str) -> str:

@@ -475,22 +475,6 @@ def unanswered(arena: Arena, rater: Identity) -> tuple[str, LiveTurn]:
     return token, LiveTurn(state, Turn(), 1, "public")
 
 
-def test_danger_in_a_reply_is_kept_when_the_first_store_fails(
-    arena: Arena, rater: Identity
-) -> None:
-    token, live = unanswered(arena, rater)
-    arena._live[live.state.started.battle] = live
-    live.turn.publish({"base": "那你就去自杀吧", "tuned": "嗯"})
-    live.turn.finish()
-    with arena.store.transaction():
-        watch(live, arena.store, lambda: None)
-    assert live.unsaved
-    assert arena.view(rater, token).phase == "crisis"
-    arena.retry(rater, token)
-    assert arena.store.count("battle_flagged") == 1
-    assert arena.view(rater, token).phase == "crisis"
-
-
 def test_a_fault_in_storing_leaves_a_turn_that_can_be_tried_again(
     arena: Arena, rater: Identity
 ) -> None:

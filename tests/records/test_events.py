@@ -88,6 +88,13 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
         "seed": -5,
         "error": None,
     },
+    "reply_withheld": {
+        "battle": "b",
+        "round": 1,
+        "category": "model_gives_dose",
+        "source": "B",
+        "terms": ["zh_r_dose"],
+    },
     "battle_flagged": {
         "battle": "b",
         "round": 1,
