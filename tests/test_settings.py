@@ -42,6 +42,9 @@ def test_defaults_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MI_ARENA_ADMIN_CODE", "  elevenchars   "),
         ("MI_ARENA_ADMIN_CODE", "- - - - - - - - - - -"),
         ("MI_ARENA_PROT", "7860"),
+        ("MI_ARENA_MODERATION_URL", "ftp://host"),
+        ("MI_ARENA_MODERATION_URL", "https://user@host/v1"),
+        ("MI_ARENA_MODERATION_URL", "https://host/v1"),
     ],
 )
 def test_a_wrong_one_is_named_in_one_line(

@@ -252,6 +252,30 @@ def test_danger_shows_help_and_ends_the_battle(chrome: Browser, site: Site) -> N
     page.context.close()
 
 
+def test_who_is_under_age_is_told_kindly_and_the_battle_ends(chrome: Browser, site: Site) -> None:
+    page = open_page(chrome, site.url)
+    agree(page)
+    choose(page, "topic", "free")
+    page.fill("#text textarea", "我今年15岁，想戒烟")
+    page.click("#send")
+    told = page.locator("#crisis [role=alert]")
+    expect(told).to_contain_text("12355")
+    expect(told).to_contain_text("18")
+    expect(page.locator("#send")).to_be_hidden()
+    assert page.locator(".client").count() == 0
+    page.context.close()
+
+
+def test_help_is_reachable_from_every_page(chrome: Browser, site: Site) -> None:
+    page = open_page(chrome, site.url)
+    for tab in ("结果", "撤回", "说明"):
+        page.get_by_role("tab", name=tab).click()
+        page.get_by_role("tab", name="求助").click()
+        for number in ("12356", "120", "110", "12338", "12355"):
+            expect(page.locator(f"#help a[href='tel:{number}']").first).to_be_visible()
+    page.context.close()
+
+
 def test_a_judgement_that_cannot_be_stored_reveals_nothing(chrome: Browser, site: Site) -> None:
     page = open_page(chrome, site.url)
     agree(page)
