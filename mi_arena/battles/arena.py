@@ -42,7 +42,7 @@ from mi_arena.records.events import Event
 from mi_arena.records.receipts import find_receipt
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored, Transaction
 from mi_arena.records.votes import Votes
-from mi_arena.safety.crisis import scan
+from mi_arena.safety.check import findings as signs_of_danger
 from mi_arena.safety.limits import RateLimiter
 from mi_arena.safety.minors import says_under_age
 from mi_arena.safety.text import BadText, clean
@@ -202,7 +202,7 @@ class Arena:
         except BadText as error:
             raise Refused(error.code, limit=error.limit, length=error.length) from None
         number = len(state.rounds) + 1
-        findings, young = scan(text), says_under_age(text)
+        findings, young = signs_of_danger(text, "client"), says_under_age(text)
         # Of what somebody under age wrote nothing more is stored.
         said = [] if young else [ClientSaid(battle=battle, round=number, text=text)]
         events = of_battle(state, who.role, *said)

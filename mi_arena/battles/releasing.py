@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 
 from mi_arena.engine.protocol import ARMS, Arm, Snapshot
+from mi_arena.safety.check import findings
 from mi_arena.safety.patterns import Finding
-from mi_arena.safety.replies import scan_reply
 
 _SENTENCE_END = re.compile(r"""(?:[。！？!?…\n]+|\.(?=\s))["'”’」』）)]*""")
 _CLAUSE_END = re.compile(r"[，,；;：:、]|\s")
@@ -52,7 +52,7 @@ class Release:
         pieces = min(going, default=max(len(one) for one in ends.values()))
         texts = {arm: snapshot.text[arm][: _end(ends[arm], pieces)] for arm in ARMS}
         for arm in ARMS:
-            if texts[arm] != self.texts[arm] and (found := scan_reply(texts[arm])):
+            if texts[arm] != self.texts[arm] and (found := findings(texts[arm], "model")):
                 self.withhold()
                 return arm, found
         self.texts = texts

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from mi_arena.battles.state import BattleState
 from mi_arena.records.payloads import Role
-from mi_arena.safety.crisis import scan
+from mi_arena.safety.check import findings
 
 Reason = Literal[
     "withdrawn",
@@ -52,4 +52,4 @@ def reason_of_battle(state: BattleState, role: Role, *, closed: bool) -> Reason 
     written = [r.client for r in state.rounds]
     if state.judgement.reason:
         written.append(state.judgement.reason)
-    return "crisis_found" if any(scan(text) for text in written) else None
+    return "crisis_found" if any(findings(text, "client") for text in written) else None

@@ -21,7 +21,7 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.battles.view import BattleView
 from mi_arena.records.store import StoreError
 from mi_arena.safety.check import category_of
-from mi_arena.safety.crisis import scan
+from mi_arena.safety.check import findings as signs_of_danger
 from mi_arena.safety.help import NEEDS, help_for
 from mi_arena.ui.desk.rooms import own_battle_rooms
 from mi_arena.ui.desk.shell import DeskShell
@@ -232,7 +232,7 @@ class BattlePage:
         if not started.battle:
             for chosen in (self.topic, self.starter):  # like what was written, they stand
                 updates.pop(chosen, None)
-        if findings := scan(text[:LOOKED_AT]):
+        if findings := signs_of_danger(text[:LOOKED_AT], "client"):
             # Help comes first, whatever kept the words from being stored.
             updates[self.crisis] = self._help(category_of(findings), session.lang, request)
         return updates

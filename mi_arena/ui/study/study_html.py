@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from mi_arena.pairs import Pair
+from mi_arena.records.incidents import Incidents
 from mi_arena.records.results_query import EpochInfo
 from mi_arena.study.results import ResultsTable
 from mi_arena.ui.texts import Lang, said
@@ -62,6 +63,22 @@ def assignments_html(standings: Sequence[Standing], lang: Lang) -> str:
     ]
     heads = [said(lang, "study_rater"), said(lang, "study_done")]
     return f"<p>{told}</p>{_bar(done, done + left)}{table(heads, rows)}"
+
+
+def incidents_html(found: Sequence[Incidents], lang: Lang) -> str:
+    """How often danger was seen; nothing of what was written."""
+    if not found:
+        return f"<p>{said(lang, 'study_no_incident')}</p>"
+    rows = [
+        [
+            said(lang, f"danger_{one.category}"),
+            said(lang, f"danger_by_{one.speaker}"),
+            escape(one.lang),
+            f"{one.times:,}",
+        ]
+        for one in found
+    ]
+    return table([said(lang, f"danger_{key}") for key in ("kind", "by", "lang", "count")], rows)
 
 
 def table(heads: Row, rows: Sequence[Row]) -> str:

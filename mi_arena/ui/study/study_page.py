@@ -10,6 +10,7 @@ from mi_arena.access.audit import Audit
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.publishing.status import read_status
+from mi_arena.records.incidents import incidents
 from mi_arena.records.results_query import EpochInfo, battle_counts, epochs, judgement_rows
 from mi_arena.records.store import AlreadyStored, StoreError
 from mi_arena.study.exclusions import jump
@@ -24,6 +25,7 @@ from mi_arena.ui.study.study_html import (
     EpochStanding,
     assignments_html,
     epochs_html,
+    incidents_html,
     pairs_html,
 )
 from mi_arena.ui.texts import Lang, say
@@ -68,6 +70,8 @@ class StudyPage:
             self.bring_back = gr.Button(elem_id="study-bring-back", scale=0, min_width=170)
         self.work_heading = gr.Markdown()
         self.work = gr.HTML(elem_id="study-work")
+        self.danger_heading = gr.Markdown()
+        self.danger = gr.HTML(elem_id="study-danger")
         self.health_heading = gr.Markdown()
         self.health = gr.HTML(elem_id="study-health")
         self.release_heading = gr.Markdown()
@@ -102,8 +106,9 @@ class StudyPage:
         return [
             self.heading, self.refresh, self.epochs_heading, self.epochs, self.epoch, self.sure,
             self.close, self.pairs_heading, self.pairs, self.pair, self.leave_out, self.bring_back,
-            self.work_heading, self.work, self.health_heading, self.health, self.release_heading,
-            self.released, *self.release.outputs(),
+            self.work_heading, self.work, self.danger_heading, self.danger,
+            self.health_heading, self.health, self.release_heading, self.released,
+            *self.release.outputs(),
         ]  # fmt: skip
 
     def words(self, session: Session) -> Updates:
@@ -120,6 +125,7 @@ class StudyPage:
             self.leave_out: gr.update(value=say(lang, "study_leave_out")),
             self.bring_back: gr.update(value=say(lang, "study_bring_back")),
             self.work_heading: _section(lang, "work"),
+            self.danger_heading: _section(lang, "danger"),
             self.health_heading: _section(lang, "health"),
             self.release_heading: _section(lang, "release"),
             **self.release.words(session),
@@ -191,6 +197,7 @@ class StudyPage:
             self.pair: gr.update(
                 choices=list(pairs), value=next(iter(pairs)) if len(pairs) == 1 else None
             ),
+            self.danger: incidents_html(incidents(self._arena.store), lang),
             self.work: assignments_html(self._workspace.assignments.standings(), lang),
         }
 

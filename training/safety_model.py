@@ -1,0 +1,132 @@
+"""``python -m training.safety_model``: the weights of ``mi_arena.safety.learned``, from labelled
+lines.
+
+Lines are ``{"text", "speaker", "lang", "stop", "category"}``. Figures are printed from ten-fold
+cross-validation over lines, with the patterns of the day among what is looked at; no text is.
+Needs scikit-learn (requirements-dev.txt). The same lines and versions give the same weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from mi_arena.dialogue import read_dialogues
+from mi_arena.safety.categories import SPEAKERS, Speaker
+from mi_arena.safety.check import pattern_findings
+from mi_arena.safety.learned import FILE, KINDS, SIZE, pieces
+from mi_arena.safety.lines import LabelledLine
+from mi_arena.settings import ROOT
+
+LINES = ROOT / "training" / "safety_lines"
+OUT = ROOT / "mi_arena" / "safety" / FILE
+FOLDS = 10
+EVERYDAY = 4_000
+"""Turns of dialogues that are taken as harmless, of each speaker."""
+EVERYDAY_WEIGHT = 0.5
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.safety_model",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--lines", type=Path, default=LINES, help="folder of labelled lines")
+    parser.add_argument("--everyday", type=Path, help="dialogues whose turns count as harmless")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--c", type=float, default=30.0, help="inverse of regularisation (30)")
+    parser.add_argument(
+        "--false-alarms", type=float, default=0.03, help="share aimed at in cross-validation (0.03)"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parse(argv)
+    lines = [
+        LabelledLine.model_validate_json(line)
+        for file in sorted(options.lines.glob("*.jsonl"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    kept: dict[str, NDArray[np.generic]] = {}
+    for speaker in SPEAKERS:
+        own = list({line.text: line for line in lines if line.speaker == speaker}.values())
+        more = everyday(options.everyday, speaker) if options.everyday else []
+        kept |= learn(speaker, own, more, options.c, options.false_alarms)
+    np.savez_compressed(options.out, allow_pickle=False, **kept)
+    return 0
+
+
+def learn(
+    speaker: Speaker, lines: Sequence[LabelledLine], more: Sequence[str], c: float, wanted: float
+) -> dict[str, NDArray[np.generic]]:
+    """The arrays of one speaker's model; prints how it does on lines that it has not seen."""
+    x = matrix([*(line.text for line in lines), *more], speaker)
+    y = np.array([*(line.stop for line in lines), *([False] * len(more))])
+    weight = np.array([1.0] * len(lines) + [EVERYDAY_WEIGHT] * len(more))
+    told = np.zeros(len(lines))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    extra = np.arange(len(lines), len(y))
+    for train, test in folds.split(np.zeros(len(lines)), y[: len(lines)]):
+        used = np.concatenate([train, extra])
+        told[test] = fitted(x[used], y[used], weight[used], c).decision_function(x[test])
+    stop = y[: len(lines)]
+    threshold = float(np.quantile(told[~stop], 1 - wanted))
+    recall = float(np.mean(told[stop] > threshold))
+    print(f"{speaker}: {stop.sum()} + {(~stop).sum()} lines, {len(more)} everyday turns; "
+          f"recall {recall:.3f} at {wanted:.3f} false alarms")  # fmt: skip
+    model = fitted(x, y, weight, c)
+    kinds = KINDS[speaker]
+    danger = [i for i, line in enumerate(lines) if line.stop]
+    names = np.array([kinds.index(lines[i].category) for i in danger])
+    by_kind = LogisticRegression(C=c, max_iter=1000).fit(x[danger], names)
+    return {
+        f"{speaker}_stop": model.coef_[0].astype(np.float16),
+        f"{speaker}_bias": np.array(model.intercept_[0]),
+        f"{speaker}_threshold": np.array(threshold),
+        f"{speaker}_kinds": by_kind.coef_.astype(np.float16),
+        f"{speaker}_kind_bias": by_kind.intercept_.astype(np.float32),
+    }
+
+
+def fitted(
+    x: csr_matrix, y: NDArray[np.bool_], weight: NDArray[np.float64], c: float
+) -> LogisticRegression:
+    return LogisticRegression(C=c, class_weight="balanced", max_iter=1000).fit(x, y, weight)
+
+
+def matrix(texts: Iterable[str], speaker: Speaker) -> csr_matrix:
+    rows = [
+        pieces(text, [one.pattern_id for one in pattern_findings(text, speaker)]) for text in texts
+    ]
+    ends = np.cumsum([0, *(len(row) for row in rows)])
+    places = np.array([place for row in rows for place in row], np.int32)
+    values = np.array([value for row in rows for value in row.values()], np.float32)
+    return csr_matrix((values, places, ends), shape=(len(rows), SIZE))
+
+
+def everyday(path: Path, speaker: Speaker) -> list[str]:
+    """Turns at equal distances, of dialogues of the train split that are not flagged, without
+    those in which the patterns see anything."""
+    role = "client" if speaker == "client" else "counselor"
+    turns = [
+        message.content
+        for dialogue in read_dialogues(path)
+        if dialogue.meta.get("split") != "test" and not dialogue.meta.get("flags")
+        for message in dialogue.messages[:6]
+        if message.role == role
+    ]
+    some = turns[:: max(1, len(turns) // (2 * EVERYDAY))]
+    return [text for text in some if not pattern_findings(text, speaker)][:EVERYDAY]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
