@@ -14,6 +14,7 @@ from eval.simulate.client_state import CLOSING, Stance, begin, moved
 from eval.simulate.profiles import Profile
 from mi_arena.dialogue import Message
 from mi_arena.safety.crisis import scan
+from mi_arena.safety.replies import scan_reply
 
 Ending = Literal["commitment", "left", "rounds", "crisis"]
 """``commitment``: the client said what it will do; ``left``: it had enough; ``rounds``: time was
@@ -132,7 +133,7 @@ class Talk:
         return len(self.rounds) if self.ended is None else self.most_rounds
 
     def _ending(self, reply: str, stance: Stance) -> Ending | None:
-        if scan(reply):
+        if scan_reply(reply):
             return "crisis"
         if stance in CLOSING:
             return "commitment" if stance == "commitment" else "left"

@@ -17,12 +17,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from mi_arena.safety.categories import Category, Lang
-from mi_arena.safety.plain_text import views
+from mi_arena.safety.plain_text import HAN, views
 
 REMOVED = "\n"
 """What stands for an idiom taken out; no pattern reaches across a line end."""
 _CLAUSE = re.compile(r"[,;:、。.!?\n]")
 _SENTENCE = re.compile(r"[。.!?\n]")
+_LETTER: dict[Lang, re.Pattern[str]] = {
+    "zh": re.compile(rf"[{HAN}]"),
+    "en": re.compile("[a-z]"),
+}
 
 Where = Literal["before", "after", "match", "clause", "sentence", "text"]
 """Where a guard looks: the clause up to the match, from it on, the match alone, or around it."""
@@ -102,12 +106,16 @@ class Sign:
     """A pattern made ready, with what excuses a match."""
 
     finding: Finding
+    lang: Lang
     regex: re.Pattern[str]
     beside: list[re.Pattern[str]]
     within: Where
     excuses: list[Excuse]
 
     def in_text(self, text: str) -> bool:
+        """Whether a plain text meets it; one without a letter of its script is not looked at."""
+        if not _LETTER[self.lang].search(text):
+            return False
         return any(self._counts(text, found) for found in self.regex.finditer(text))
 
     def _counts(self, text: str, found: re.Match[str]) -> bool:
@@ -173,6 +181,7 @@ def signs(name: str) -> Signs:
         made.append(
             Sign(
                 finding,
+                pattern.lang,
                 _compiled(pattern.regex, parts),
                 [_compiled(parts[one], {}) for one in pattern.beside],
                 pattern.within,
