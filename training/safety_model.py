@@ -21,7 +21,7 @@ from sklearn.model_selection import StratifiedKFold
 from mi_arena.dialogue import read_dialogues
 from mi_arena.safety.categories import SPEAKERS, Speaker
 from mi_arena.safety.check import pattern_findings
-from mi_arena.safety.learned import FILE, KINDS, SIZE, pieces
+from mi_arena.safety.learned import FILE, KINDS, SIZE, is_han, pieces
 from mi_arena.safety.lines import LabelledLine
 from mi_arena.settings import ROOT
 
@@ -30,7 +30,7 @@ OUT = ROOT / "mi_arena" / "safety" / FILE
 FOLDS = 10
 EVERYDAY = 4_000
 """Turns of dialogues that are taken as harmless, of each speaker."""
-EVERYDAY_WEIGHT = 0.5
+EVERYDAY_WEIGHT = 0.1
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,7 +44,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--c", type=float, default=30.0, help="inverse of regularisation (30)")
     parser.add_argument(
-        "--false-alarms", type=float, default=0.03, help="share aimed at in cross-validation (0.03)"
+        "--false-alarms",
+        type=float,
+        default=0.08,
+        help="share that the model alone may give in cross-validation (0.08: recall first)",
     )
     return parser.parse_args(argv)
 
@@ -78,11 +81,16 @@ def learn(
     for train, test in folds.split(np.zeros(len(lines)), y[: len(lines)]):
         used = np.concatenate([train, extra])
         told[test] = fitted(x[used], y[used], weight[used], c).decision_function(x[test])
-    stop = y[: len(lines)]
-    threshold = float(np.quantile(told[~stop], 1 - wanted))
-    recall = float(np.mean(told[stop] > threshold))
-    print(f"{speaker}: {stop.sum()} + {(~stop).sum()} lines, {len(more)} everyday turns; "
-          f"recall {recall:.3f} at {wanted:.3f} false alarms")  # fmt: skip
+    stop, thresholds = y[: len(lines)], {}
+    han = np.array([is_han(line.text) for line in lines])
+    seen = np.array([bool(pattern_findings(line.text, speaker)) for line in lines])
+    for script, own in (("", han), ("_latin", ~han)):
+        thresholds[script] = float(np.quantile(told[own & ~stop], 1 - wanted))
+        found = seen | (told > thresholds[script])
+        print(f"{speaker}{script}: {(own & stop).sum()} + {(own & ~stop).sum()} lines; with the "
+              f"patterns recall {found[own & stop].mean():.3f}, false alarms "
+              f"{found[own & ~stop].mean():.3f}; patterns alone {seen[own & stop].mean():.3f}, "
+              f"{seen[own & ~stop].mean():.3f}")  # fmt: skip
     model = fitted(x, y, weight, c)
     kinds = KINDS[speaker]
     danger = [i for i, line in enumerate(lines) if line.stop]
@@ -91,7 +99,8 @@ def learn(
     return {
         f"{speaker}_stop": model.coef_[0].astype(np.float16),
         f"{speaker}_bias": np.array(model.intercept_[0]),
-        f"{speaker}_threshold": np.array(threshold),
+        f"{speaker}_threshold": np.array(thresholds[""]),
+        f"{speaker}_threshold_latin": np.array(thresholds["_latin"]),
         f"{speaker}_kinds": by_kind.coef_.astype(np.float16),
         f"{speaker}_kind_bias": by_kind.intercept_.astype(np.float32),
     }

@@ -76,11 +76,12 @@ def _pieces(text: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Model:
-    """Of one speaker. A text stops where ``stop`` of its pieces is above ``threshold``."""
+    """Of one speaker. A text stops where its score is above the threshold of its script."""
 
     stop: NDArray[np.float32]
     bias: float
     threshold: float
+    threshold_latin: float
     kinds: NDArray[np.float32]
     """A row a category."""
     kind_bias: NDArray[np.float32]
@@ -101,9 +102,15 @@ def learned(text: str, speaker: Speaker, found: list[Finding]) -> list[Finding]:
     model = models()[speaker]
     ids = [one.pattern_id for one in found]
     worst = max((pieces(part, ids) for part in windows(text)), key=model.score)
-    if model.score(worst) <= model.threshold:
+    threshold = model.threshold if is_han(text) else model.threshold_latin
+    if model.score(worst) <= threshold:
         return []
     return [Finding(KINDS[speaker][model.kind(worst)], f"learned-{speaker}")]
+
+
+def is_han(text: str) -> bool:
+    """Whether any of it is written in Han characters."""
+    return any("\u3400" <= character <= "\u9fff" for character in text)
 
 
 def windows(text: str) -> list[str]:
@@ -122,6 +129,7 @@ def models() -> dict[Speaker, Model]:
                 stop=kept[f"{speaker}_stop"].astype(np.float32),
                 bias=float(kept[f"{speaker}_bias"]),
                 threshold=float(kept[f"{speaker}_threshold"]),
+                threshold_latin=float(kept[f"{speaker}_threshold_latin"]),
                 kinds=kept[f"{speaker}_kinds"].astype(np.float32),
                 kind_bias=kept[f"{speaker}_kind_bias"].astype(np.float32),
             )
