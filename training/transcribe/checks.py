@@ -297,8 +297,10 @@ def containment(source: str, found: str, size: int = 2) -> float:
 
 def han_share(text: str) -> float:
     """Share of Han among letters and digits, in [0, 1]; 1 where there are none."""
-    letters = len(_LETTER.findall(text))
-    return len(_HAN.findall(text)) / letters if letters else 1.0
+    han = len(_HAN.findall(text))
+    # Characters that Python does not know yet as letters are Han by their place alone.
+    letters = max(len(_LETTER.findall(text)), han)
+    return han / letters if letters else 1.0
 
 
 def _asked(text: str) -> int:
