@@ -9,6 +9,7 @@ Needs scikit-learn (requirements-dev.txt). The same lines and versions give the 
 from __future__ import annotations
 
 import argparse
+import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from mi_arena.battles.releasing import piece_ends
 from mi_arena.dialogue import read_dialogues
 from mi_arena.safety.categories import SPEAKERS, Speaker
 from mi_arena.safety.check import pattern_findings
@@ -30,7 +32,9 @@ OUT = ROOT / "mi_arena" / "safety" / FILE
 FOLDS = 10
 EVERYDAY = 4_000
 """Turns of dialogues that are taken as harmless, of each speaker."""
-EVERYDAY_WEIGHT = 0.1
+EVERYDAY_STOPPED: dict[Speaker, float] = {"client": 0.01, "model": 0.005}
+"""Share of everyday turns that may be stopped at most, whatever it costs in recall."""
+EVERYDAY_WEIGHT = 0.5
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -40,7 +44,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--lines", type=Path, default=LINES, help="folder of labelled lines")
-    parser.add_argument("--everyday", type=Path, help="dialogues whose turns count as harmless")
+    parser.add_argument(
+        "--everyday", type=Path, nargs="*", default=[], help="dialogues whose turns are harmless"
+    )
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--c", type=float, default=30.0, help="inverse of regularisation (30)")
     parser.add_argument(
@@ -62,7 +68,8 @@ def main(argv: list[str] | None = None) -> int:
     kept: dict[str, NDArray[np.generic]] = {}
     for speaker in SPEAKERS:
         own = list({line.text: line for line in lines if line.speaker == speaker}.values())
-        more = everyday(options.everyday, speaker) if options.everyday else []
+        more = [text for path in options.everyday for text in everyday(path, speaker)]
+        more += shuffled(more)
         kept |= learn(speaker, own, more, options.c, options.false_alarms)
     np.savez_compressed(options.out, allow_pickle=False, **kept)
     return 0
@@ -77,15 +84,25 @@ def learn(
     weight = np.array([1.0] * len(lines) + [EVERYDAY_WEIGHT] * len(more))
     told = np.zeros(len(lines))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    extra = np.arange(len(lines), len(y))
-    for train, test in folds.split(np.zeros(len(lines)), y[: len(lines)]):
-        used = np.concatenate([train, extra])
-        told[test] = fitted(x[used], y[used], weight[used], c).decision_function(x[test])
+    # Every fold leaves out some everyday turns too, to see how many of them it would stop.
+    usual = np.zeros(len(more))
+    fold_of = np.arange(len(more)) % FOLDS
+    for number, (train, test) in enumerate(folds.split(np.zeros(len(lines)), y[: len(lines)])):
+        left_out = len(lines) + np.flatnonzero(fold_of == number)
+        used = np.concatenate([train, len(lines) + np.flatnonzero(fold_of != number)])
+        model = fitted(x[used], y[used], weight[used], c)
+        told[test] = model.decision_function(x[test])
+        usual[left_out - len(lines)] = model.decision_function(x[left_out])
     stop, thresholds = y[: len(lines)], {}
     han = np.array([is_han(line.text) for line in lines])
     seen = np.array([bool(pattern_findings(line.text, speaker)) for line in lines])
     for script, own in (("", han), ("_latin", ~han)):
         thresholds[script] = float(np.quantile(told[own & ~stop], 1 - wanted))
+        if len(usual) and not script:
+            least = float(np.quantile(usual, 1 - EVERYDAY_STOPPED[speaker]))
+            print(f"{speaker}: everyday turns ask for {least:.2f}, hard lines for "
+                  f"{thresholds[script]:.2f}")  # fmt: skip
+            thresholds[script] = max(thresholds[script], least)
         found = seen | (told > thresholds[script])
         print(f"{speaker}{script}: {(own & stop).sum()} + {(own & ~stop).sum()} lines; with the "
               f"patterns recall {found[own & stop].mean():.3f}, false alarms "
@@ -122,6 +139,15 @@ def matrix(texts: Iterable[str], speaker: Speaker) -> csr_matrix:
     return csr_matrix((values, places, ends), shape=(len(rows), SIZE))
 
 
+def shuffled(texts: Sequence[str]) -> list[str]:
+    """Some of the texts as no more than heaps of their characters: what a small model may write is
+    nonsense, and nonsense does no harm."""
+    chance = random.Random(0)
+    return [
+        "".join(chance.sample(text, len(text))) for text in texts[:: max(1, len(texts) // 1500)]
+    ]
+
+
 def everyday(path: Path, speaker: Speaker) -> list[str]:
     """Turns at equal distances, of dialogues of the train split that are not flagged, without
     those in which the patterns see anything."""
@@ -134,6 +160,8 @@ def everyday(path: Path, speaker: Speaker) -> list[str]:
         if message.role == role
     ]
     some = turns[:: max(1, len(turns) // (2 * EVERYDAY))]
+    if speaker == "model":  # replies are looked at as they come, sentence by sentence
+        some = [text[:end] for text in some for end in piece_ends(text, True)]
     return [text for text in some if not pattern_findings(text, speaker)][:EVERYDAY]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mi_arena.safety.categories import CATEGORIES, Category, Speaker
 from mi_arena.safety.crisis import scan
-from mi_arena.safety.learned import learned
+from mi_arena.safety.learned import weighed
 from mi_arena.safety.patterns import Finding
 from mi_arena.safety.replies import scan_reply
 
@@ -12,8 +12,7 @@ from mi_arena.safety.replies import scan_reply
 def findings(text: str, speaker: Speaker) -> list[Finding]:
     """Signs of danger in what a client wrote, or of harm in what a model answered: the patterns',
     and what was learnt beside them."""
-    found = pattern_findings(text, speaker)
-    return [*found, *learned(text, speaker, found)]
+    return weighed(text, speaker, pattern_findings(text, speaker))
 
 
 def pattern_findings(text: str, speaker: Speaker) -> list[Finding]:

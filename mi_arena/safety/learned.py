@@ -2,7 +2,7 @@
 
 It looks at what the patterns found too, as pieces like others. Its weights lie beside this file
 (``learned.npz``), made by ``training.safety_model`` from ``training/safety_lines``; the same lines
-give the same weights. It adds to the patterns and excuses none.
+give the same weights. It adds to the patterns, and excuses them only where it is sure.
 """
 
 from __future__ import annotations
@@ -96,16 +96,21 @@ class Model:
         return int(np.argmax(self.kinds[:, places] @ values + self.kind_bias))
 
 
-def learned(text: str, speaker: Speaker, found: list[Finding]) -> list[Finding]:
-    """One finding where the model sees danger, none where it sees none; ``found`` are the
-    patterns'."""
+SURE = 2.0
+"""Log odds below the threshold at which a pattern's finding is excused."""
+
+
+def weighed(text: str, speaker: Speaker, found: list[Finding]) -> list[Finding]:
+    """The patterns' findings, one of the model's beside them where it sees danger; and none at all
+    where it is sure that there is none."""
     model = models()[speaker]
     ids = [one.pattern_id for one in found]
     worst = max((pieces(part, ids) for part in windows(text)), key=model.score)
-    threshold = model.threshold if is_han(text) else model.threshold_latin
-    if model.score(worst) <= threshold:
-        return []
-    return [Finding(KINDS[speaker][model.kind(worst)], f"learned-{speaker}")]
+    above = model.score(worst) - (model.threshold if is_han(text) else model.threshold_latin)
+    if above > 0:
+        kind = KINDS[speaker][model.kind(worst)]
+        return [*found, Finding(kind, f"learned-{speaker}")]
+    return [] if above < -SURE else found
 
 
 def is_han(text: str) -> bool:

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from mi_arena.safety.categories import CLIENT_CATEGORIES
 from mi_arena.safety.crisis import TABLE, scan
 from mi_arena.safety.patterns import Finding, table
+from mi_arena.settings import ROOT
 
 SENTENCES = yaml.safe_load(
     (Path(__file__).parent / "crisis_sentences.yaml").read_text(encoding="utf-8")
 )
-OURS = Path(__file__).parent / "labelled" / "ours.jsonl"
+OURS = ROOT / "training" / "safety_lines" / "ours.jsonl"
 DANGER = [(text, kind) for kind, texts in SENTENCES["danger"].items() for text in texts]
 
 
@@ -44,7 +45,7 @@ def test_every_pattern_is_met_by_some_sentence_or_none_is_dead() -> None:
     texts = [text for text, _ in DANGER] + [x["text"] for x in labelled if x["speaker"] == "client"]
     met = {finding.pattern_id for text in texts for finding in scan(text)}
     unmet = {pattern.id for pattern in table(TABLE).patterns} - met
-    assert unmet == set(), f"add a line to labelled/ours.jsonl for: {sorted(unmet)}"
+    assert unmet == set(), f"add a line to training/safety_lines/ours.jsonl for: {sorted(unmet)}"
 
 
 def test_findings_name_category_and_pattern() -> None:
