@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 # Files of tests in two processes.
 SIDE_BY_SIDE := -n 2 --dist loadfile
+# Single tests in two processes: some browser tests are long.
+SHARED_OUT := -n 2 --dist worksteal
 
 help: ## list these commands
 	grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' \
@@ -27,7 +29,7 @@ test: $(VENV)/.installed-dev lint browser ## format, lint, types, unit and brows
 	  echo "!!! BROWSER TESTS WERE NOT RUN, because MI_ARENA_NO_BROWSER=1. !!!"
 	else
 	  # Apart: Playwright leaves an event loop behind in its process, and others start their own.
-	  $(PYTHON) -m pytest -m browser
+	  OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m browser $(SHARED_OUT)
 	fi
 
 lint: $(VENV)/.installed-dev ## format check, lint and types only

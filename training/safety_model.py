@@ -3,7 +3,7 @@ lines.
 
 Lines are ``{"text", "speaker", "lang", "stop", "category"}``. Figures are printed from ten-fold
 cross-validation over lines, with the patterns of the day among what is looked at; no text is.
-Needs scikit-learn (requirements-dev.txt). The same lines and versions give the same weights.
+The same lines and versions give the same weights.
 """
 
 from __future__ import annotations

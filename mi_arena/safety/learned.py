@@ -96,6 +96,7 @@ class Model:
         return int(np.argmax(self.kinds[:, places] @ values + self.kind_bias))
 
 
+UNREADABLE = "\ufffd"
 SURE = 2.0
 """Log odds below the threshold at which a pattern's finding is excused."""
 
@@ -103,6 +104,8 @@ SURE = 2.0
 def weighed(text: str, speaker: Speaker, found: list[Finding]) -> list[Finding]:
     """The patterns' findings, one of the model's beside them where it sees danger; and none at all
     where it is sure that there is none."""
+    if UNREADABLE in text:
+        return found  # broken characters: nothing like it was learnt from
     model = models()[speaker]
     ids = [one.pattern_id for one in found]
     worst = max((pieces(part, ids) for part in windows(text)), key=model.score)
