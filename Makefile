@@ -43,6 +43,7 @@ fix: $(VENV)/.installed-dev ## format, and mend what ruff can mend
 
 bench: $(VENV)/.installed-dev ## measure speed and memory, as ratios with their baselines
 	$(PYTHON) -m benchmarks
+	$(PYTHON) -m benchmarks.load
 
 lock: ## write requirements.lock anew, from a fresh install on Python 3.11
 	fresh=$$(mktemp -d)

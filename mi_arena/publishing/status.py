@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mi_arena.publishing.index import INDEX_NAME, ShardIndex
+from mi_arena.records.results_query import epochs
 from mi_arena.records.store import DATABASE_NAME, EventStore
+from mi_arena.records.votes import Votes
 from mi_arena.release.status import LastRelease, release_status
+from mi_arena.study.exclusions import jump
 
 NOT_PUBLISHED = "nothing is published from this folder: MI_ARENA_DATASET is not set for its app"
 NO_RELEASE = "nothing was released from this folder yet"
@@ -98,11 +101,12 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
         with store.reading() as connection:
             rows = connection.exec_driver_sql("SELECT event_id, kind, created_at FROM events")
             stored = {row.event_id: _Stored(row.kind, row.created_at) for row in rows}
+        excluding = _excluding(store)
     finally:
         store.close()
     count = Counter(one.kind for one in stored.values())
     release = _released(release_status(data), count["judgement"] + count["match_judged"])
-    publishing, alarms = None, []
+    publishing, alarms = None, excluding
     if count["judgement"] > count["battle_started"]:
         alarms.append(
             f"{count['judgement']} judgements are stored of {count['battle_started']} battles"
@@ -121,6 +125,18 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
         release_reason=NO_RELEASE if release is None else None,
         alarms=alarms,
     )
+
+
+def _excluding(store: EventStore) -> list[str]:
+    """A line for each open epoch in which the share of votes that don't count has jumped."""
+    votes = Votes(store)
+    jumps = [(one.id, jump(votes.flags(one.id))) for one in epochs(store) if one.closed_at is None]
+    return [
+        f"epoch {epoch}: {found.latest or 0:.0%} of the latest {found.n_latest} judgements are not "
+        "counted: see by which rule, honest ones may be among them"
+        for epoch, found in jumps
+        if found.alarm
+    ]
 
 
 def alarms_of(there: InDataset, seconds: float) -> list[str]:

@@ -14,6 +14,7 @@ from mi_arena.battles.state import replay
 from mi_arena.records.battle_events import BattleStarted, Judgement
 from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
+from mi_arena.records.votes import Votes
 from mi_arena.records.workspace_events import BattleDrawn, CodingSubmitted, MatchJudged
 from mi_arena.release.left_out import Reason, reason_of_battle
 from mi_arena.release.masking import Masker
@@ -64,6 +65,7 @@ class _Making:
         self._material = MaterialStore(store, ledger, keyed_by(secret))
         self._masker = Masker()
         self._rows = Rows(Pseudonyms(secret), self._masker)
+        self._votes = Votes(store)
         self._made = Projection()
         self._reasons: dict[str, Reason | None] = {}
         """Of every battle; ``None`` for those that go out."""
@@ -94,7 +96,11 @@ class _Making:
             return
         made.raters.add(state.rater)
         made.rows["battles"].append(self._rows.battle(started, state, events))
-        made.rows["judgements"] += [self._rows.judgement(e, told, state) for e, told in judged]
+        excluded = self._votes.excluded(state.epoch).get(battle)
+        made.rows["judgements"] += [
+            self._rows.judgement(e, told, state, excluded if e.role == "public" else None)
+            for e, told in judged
+        ]
 
     def verdicts(self) -> None:
         """Those on matches."""

@@ -44,8 +44,10 @@ class Rows:
             "excluded_reason": None,
         }
 
-    def judgement(self, event: Event, told: Judgement, state: BattleState) -> Row:
-        """Of a battle, by whoever held it."""
+    def judgement(
+        self, event: Event, told: Judgement, state: BattleState, excluded: str | None
+    ) -> Row:
+        """Of a battle, by whoever held it; ``excluded`` says why it does not count."""
         return {
             "judgement": self._name.of("judgement", event.event_id),
             "about": "battle",
@@ -60,7 +62,7 @@ class Rows:
             "rounds": told.rounds,
             "ordinal": told.ordinal,
             "form_version": told.form_version,
-            "excluded_reason": None,
+            "excluded_reason": excluded,
         }
 
     def match(self, event: Event, told: MatchJudged, a: Material, b: Material) -> Row:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mi_arena.access.identity import Identity
 from mi_arena.publishing.private_dataset import PrivateDataset
 from mi_arena.publishing.status import (
     InDataset,
@@ -27,6 +28,7 @@ from mi_arena.publishing.status import (
 from mi_arena.records.__main__ import main
 from mi_arena.records.store import DATABASE_NAME
 from tests.publishing.conftest import judgement, open_index, open_outbox, open_store
+from tests.release.small_study import Plan, SmallStudy
 
 WELL = InDataset(
     dataset="me/x",
@@ -138,3 +140,13 @@ def test_the_counts_add_up(published: int, waiting: int, lost: int) -> None:
     assert found.events_published + found.events_only_there == found.events_in_dataset == len(ids)
     assert found.judgements_published + found.judgements_waiting == len(here)
     assert (found.oldest_waiting_seconds == 9) is bool(waiting)
+
+
+def test_a_jump_of_what_is_not_counted_is_an_alarm(tmp_path: Path) -> None:
+    study = SmallStudy(tmp_path)
+    epoch = study.epoch()
+    for number in range(24):  # copies of one talk, each by somebody else
+        study.battle(epoch, Plan(who=Identity(f"r{number}", "public")))
+    study.store.close()
+    (alarm,) = read_status(tmp_path).alarms
+    assert epoch.id in alarm and "are not counted" in alarm

@@ -13,7 +13,7 @@ from datasets import load_dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mi_arena.access.identity import Identities
+from mi_arena.access.identity import Identities, Identity
 from mi_arena.access.keyed import keyed_by
 from mi_arena.access.members import Members
 from mi_arena.miti.coding import parse_coding
@@ -21,6 +21,7 @@ from mi_arena.miti.vignettes import vignettes
 from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
+from mi_arena.records.votes import Votes
 from mi_arena.records.workspace_events import (
     BattleDrawn,
     CodingSubmitted,
@@ -248,3 +249,16 @@ def test_a_number_cut_in_two_by_utterances_is_told_in_neither(study: SmallStudy)
     assert masker.parts(["打", "找我"]) == ["打", "找我"]
     assert masker.parts(["打13812345678", "找我"]) == ["打[PHONE]", "找我"]
     assert masker.parts(["打138123", "45678找我"]) == [None, None]
+
+
+def test_a_vote_that_does_not_count_says_why(study: SmallStudy) -> None:
+    """Two raters with the same long talk: the first counts."""
+    said = ("我想少喝一点酒，可是每次应酬都推不掉，回家又后悔，真不知道怎么办才好。", "再说吧")
+    epoch = study.epoch()
+    for name in ("one", "two"):
+        study.battle(epoch, Plan(who=Identity(name, "public"), says=said))
+    study.close(epoch)
+    found = Votes(study.store).excluded(epoch.id)
+    rows = project(study.store, SECRET).rows["judgements"]
+    assert [row["excluded_reason"] for row in rows] == [found.get(one) for one in study.battles]
+    assert "same_talk" in found.values()
