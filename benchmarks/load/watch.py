@@ -28,7 +28,7 @@ class Watched:
     @property
     def growth(self) -> float | None:
         """Memory of the last third of the last process's life over that of its middle third."""
-        if len(self.memory) < 9:
+        if len(self.memory) < 9 or not all(size for _, size in self.memory):
             return None
         third = len(self.memory) // 3
         middle, last = self.memory[third : 2 * third], self.memory[2 * third :]

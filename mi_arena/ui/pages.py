@@ -185,6 +185,9 @@ def launch_options(
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
+        # Or Gradio asks itself for the page, and ends the app when a crowd that waits for a restart
+        # makes that slow.
+        "_frontend": False,
         "mcp_server": False,
         "show_error": False,
         # Unset, its figures are told to everybody.
