@@ -8,7 +8,8 @@ from __future__ import annotations
 import httpx2
 from huggingface_hub import constants
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-from huggingface_hub.utils._http import parse_ratelimit_headers
+
+from mi_arena.hub.hub_errors import wait_asked
 
 HUB_ERRORS = (httpx2.HTTPError, ConnectionError, TimeoutError, RuntimeError, ValueError)
 """What huggingface_hub raises; ``HfHubHTTPError`` is one of the first. An answer that is no JSON is
@@ -69,14 +70,6 @@ def fault_of(error: Exception, repo: str) -> DatasetFault:
                 f"or make it: hf repos create {repo} --type dataset --private"
             )
         case status if status in (408, 425, 429) or status >= 500:
-            return Busy(f"{about}: the Hub answers {status}", _asked(response))
+            return Busy(f"{about}: the Hub answers {status}", wait_asked(error) or 0.0)
         case status:
             return Denied(f"{about}: the Hub refuses it ({status}); see the repository's page")
-
-
-def _asked(response: httpx2.Response) -> float:
-    after = response.headers.get("Retry-After", "")
-    if after.isdigit():
-        return float(after)
-    limit = parse_ratelimit_headers(response.headers)
-    return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else 0.0

@@ -218,3 +218,12 @@ def first_work(
     page.click('[data-open^="work:"]')
     page.locator("[data-key=u-0-0]").wait_for()
     return page, who
+
+
+def open_admin_tab(chrome: Browser, site: Site, name: str, size: dict[str, int] = DESKTOP) -> Page:
+    """A tab as a new admin sees it; ``name`` in Chinese and English, ``数据|Data``."""
+    code, _ = invite(site, "admin")
+    page = open_page(chrome, site.url, size=size)
+    sign_in(page, code)
+    page.get_by_role("tab", name=re.compile(f"^({name})$")).click()
+    return page

@@ -18,7 +18,16 @@ from mi_arena.dialogue import read_dialogues
 from mi_arena.jobs.viewing import metrics
 from tests.llm.stand_in_llm import StandInLLM
 from tests.training.transcribe.rewriter import good, misbehaving
-from tests.ui.conftest import DESKTOP, PHONE, TIMEOUT, Site, invite, open_page, sign_in
+from tests.ui.conftest import (
+    DESKTOP,
+    PHONE,
+    TIMEOUT,
+    Site,
+    invite,
+    open_admin_tab,
+    open_page,
+    sign_in,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -48,10 +57,7 @@ def archive(cases: int) -> bytes:
 
 def open_data(chrome: Browser, site: Site, size: dict[str, int] = DESKTOP) -> Page:
     """The tab as a new admin sees it."""
-    code, _ = invite(site, "admin")
-    page = open_page(chrome, site.url, size=size)
-    sign_in(page, code)
-    page.get_by_role("tab", name=re.compile("^(数据|Data)$")).click()
+    page = open_admin_tab(chrome, site, "数据|Data", size)
     expect(page.locator("#data-run")).not_to_be_empty()
     return page
 

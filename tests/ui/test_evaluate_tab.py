@@ -19,9 +19,8 @@ from tests.ui.conftest import (
     TIMEOUT,
     Site,
     agree,
-    invite,
+    open_admin_tab,
     open_page,
-    sign_in,
 )
 
 pytestmark = pytest.mark.browser
@@ -29,10 +28,7 @@ pytestmark = pytest.mark.browser
 
 def open_evaluate(chrome: Browser, site: Site, size: dict[str, int] = DESKTOP) -> Page:
     """The tab as a new admin sees it."""
-    code, _ = invite(site, "admin")
-    page = open_page(chrome, site.url, size=size)
-    sign_in(page, code)
-    page.get_by_role("tab", name=re.compile("^(评估|Evaluate)$")).click()
+    page = open_admin_tab(chrome, site, "评估|Evaluate", size)
     expect(page.locator("#evaluate-run")).not_to_be_empty()
     return page
 

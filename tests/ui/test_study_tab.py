@@ -17,8 +17,8 @@ from tests.ui.conftest import (
     agree,
     choose,
     invite,
+    open_admin_tab,
     open_page,
-    sign_in,
 )
 from tests.workspace.conftest import append_battle, code_dialogue, import_alone, train
 
@@ -26,10 +26,7 @@ pytestmark = pytest.mark.browser
 
 
 def open_study(chrome: Browser, site: Site, size: dict[str, int] = DESKTOP) -> Page:
-    code, _ = invite(site, "admin")
-    page = open_page(chrome, site.url, size=size)
-    sign_in(page, code)
-    page.get_by_role("tab", name=re.compile("^(研究|Study)$")).click()
+    page = open_admin_tab(chrome, site, "研究|Study", size)
     expect(page.locator("#study-epochs table")).to_be_visible()
     return page
 

@@ -20,9 +20,8 @@ from tests.ui.conftest import (
     Site,
     agree,
     choose,
-    invite,
+    open_admin_tab,
     open_page,
-    sign_in,
 )
 
 pytestmark = pytest.mark.browser
@@ -41,10 +40,7 @@ def corpus(site: Site) -> Path:
 
 def open_train(chrome: Browser, site: Site, size: dict[str, int] = DESKTOP) -> Page:
     """The tab as a new admin sees it: the demo recipe fills the form."""
-    code, _ = invite(site, "admin")
-    page = open_page(chrome, site.url, size=size)
-    sign_in(page, code)
-    page.get_by_role("tab", name=re.compile("^(训练|Train)$")).click()
+    page = open_admin_tab(chrome, site, "训练|Train", size)
     expect(page.locator("#train-yaml")).to_contain_text("mi_zh/train.jsonl")
     return page
 

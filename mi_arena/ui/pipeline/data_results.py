@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -15,42 +15,33 @@ from mi_arena.dialogue import BadLine, Dialogue, Message, read_dialogues
 from mi_arena.jobs.run_directory import COMMAND_NAME
 from mi_arena.jobs.viewing import RunView
 from mi_arena.ui.pipeline.downloads import Downloads
+from mi_arena.ui.pipeline.results_by_script import ResultsByScript, shown_text
 from mi_arena.ui.pipeline.review_html import review_html
 from mi_arena.ui.texts import Lang, said
 from mi_arena.workspace.review_results import REPORT
 
-CONSOLE = "console.txt"
 PREVIEWED = 5
 """Dialogues shown, and dead letters."""
 LONGEST_LOOK = 60_000
 """Lines of the source that are looked through for the dialogues shown."""
-LONGEST_TEXT = 200_000
-"""Characters of a report that are shown."""
 
 
-class DataResults:
-    """By script; each shows what is there already, also while the run goes on."""
+class DataResults(ResultsByScript):
+    """What each of its scripts comes to."""
 
     def __init__(self, downloads: Downloads):
         self._downloads = downloads
-        self._by_script: dict[str, Callable[[RunView, Lang], str]] = {
-            "training.corpora": _corpus,
-            "training.rate": self._rating,
-            "training.transcribe": _rewriting,
-            "training.split": _split,
-        }
-
-    def html(self, run: RunView, lang: Lang) -> str:
-        """Empty where there is nothing to show."""
-        show = self._by_script.get(run.script or "")
-        shown = show(run, lang) if show else ""
-        if show and not shown and run.state == "done":
-            # A mere estimate writes nothing but what it says.
-            shown = f'<pre class="run-log" tabindex="0">{escape(_text(run.path / CONSOLE))}</pre>'
-        return shown
+        super().__init__(
+            {
+                "training.corpora": _corpus,
+                "training.rate": self._rating,
+                "training.transcribe": _rewriting,
+                "training.split": _split,
+            }
+        )
 
     def _rating(self, run: RunView, lang: Lang) -> str:
-        text = _text(run.path / "report.md")
+        text = shown_text(run.path / "report.md")
         if not text:
             return ""
         picture = run.path / "ratings.png"
@@ -65,7 +56,7 @@ class DataResults:
 def _corpus(run: RunView, lang: Lang) -> str:
     """Counts first, then every problem and every rule that did something, with examples."""
     try:
-        report = json.loads(_text(run.path / "report.json"))
+        report = json.loads(shown_text(run.path / "report.json"))
         read, written = report["read"], report["written"]
         tables = [
             _tallies("result_problem", report["problems"], lang),
@@ -115,7 +106,7 @@ def _examples(examples: list[dict[str, Any]], lang: Lang) -> str:
 
 
 def _split(run: RunView, lang: Lang) -> str:
-    text = _text(run.path / "split" / "report.txt")
+    text = shown_text(run.path / "split" / "report.txt")
     return f'<pre class="run-log" tabindex="0">{escape(text)}</pre>' if text else ""
 
 
@@ -139,7 +130,7 @@ def _rewriting(run: RunView, lang: Lang) -> str:
 
 def _review(run: RunView, lang: Lang) -> str:
     try:
-        report = json.loads(_text(run.path / REPORT))
+        report = json.loads(shown_text(run.path / REPORT))
     except ValueError:
         return ""
     return review_html(report, lang) if isinstance(report, dict) else ""
@@ -214,7 +205,7 @@ def _first(path: Path) -> list[Dialogue]:
 
 def _first_records(path: Path) -> list[dict[str, Any]]:
     records = []
-    for line in _text(path).splitlines()[:PREVIEWED]:
+    for line in shown_text(path).splitlines()[:PREVIEWED]:
         try:
             record = json.loads(line)
         except ValueError:
@@ -222,11 +213,3 @@ def _first_records(path: Path) -> list[dict[str, Any]]:
         if isinstance(record, dict):
             records.append(record)
     return records
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(LONGEST_TEXT)
-    except OSError:
-        return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from statistics import fmean
@@ -18,41 +18,32 @@ from mi_arena.jobs.viewing import RunView
 from mi_arena.miti.items import GLOBALS
 from mi_arena.ui.pipeline.downloads import Downloads
 from mi_arena.ui.pipeline.evaluations import evaluations_html
+from mi_arena.ui.pipeline.results_by_script import ResultsByScript, shown_text
 from mi_arena.ui.pipeline.rounds_html import system_name
 from mi_arena.ui.texts import Lang, said
 
-LONGEST_TEXT = 400_000
-"""Characters of a report that are shown."""
-CONSOLE = "console.txt"
 PAGE = "report.html"
 
 
-class EvaluationResults:
-    """By script; each shows what is there already, also while the run goes on."""
+class EvaluationResults(ResultsByScript):
+    """What each of its scripts comes to."""
 
     def __init__(self, downloads: Downloads):
         self._downloads = downloads
-        self._by_script: dict[str, Callable[[RunView, Lang], str]] = {
-            REPORT_MODULE: self._report,
-            "eval.simulate": _talks,
-            "eval.judge": _judge,
-        }
-
-    def html(self, run: RunView, lang: Lang) -> str:
-        """Empty where there is nothing to show."""
-        show = self._by_script.get(run.script or "")
-        shown = show(run, lang) if show else ""
-        if show and not shown and run.state == "done":
-            # What wrote nothing but what it says: an estimate, codings that were gathered.
-            shown = f'<pre class="run-log" tabindex="0">{escape(_text(run.path / CONSOLE))}</pre>'
-        return shown
+        super().__init__(
+            {
+                REPORT_MODULE: self._report,
+                "eval.simulate": _talks,
+                "eval.judge": _judge,
+            }
+        )
 
     def _report(self, run: RunView, lang: Lang) -> str:
         if not (run.path / "report.json").is_file():
             return ""
         link = escape(self._downloads.link(run.path / PAGE))
         opened = f'<p><a href="{link}" download>{said(lang, "evaluate_download")}</a></p>'
-        shown = self._markdown(run.path, _text(run.path / "report.md"))
+        shown = self._markdown(run.path, shown_text(run.path / "report.md"))
         whole = said(lang, "evaluate_whole")
         return (
             f"{evaluations_html([run], lang)}{opened}<details><summary>{whole}</summary>"
@@ -75,7 +66,7 @@ class EvaluationResults:
 def _talks(run: RunView, lang: Lang) -> str:
     """Readiness before and after, by system; how talks ended."""
     try:
-        summary = json.loads(_text(run.path / "summary.json"))
+        summary = json.loads(shown_text(run.path / "summary.json"))
         rows = "".join(_talk_row(name, one, lang) for name, one in summary["systems"].items())
         differences = "".join(
             f"<tr><th scope=row>{escape(system_name(one['system'], lang))} − "
@@ -114,7 +105,7 @@ def _estimate(found: Mapping[str, Any]) -> str:
 
 def _judge(run: RunView, lang: Lang) -> str:
     """Of ``validate`` its tables, of ``code`` how many were coded and what was given."""
-    if validation := _text(run.path / "validation.md"):
+    if validation := shown_text(run.path / "validation.md"):
         shown = MarkdownIt("commonmark", {"html": False}).enable("table").render(validation)
         return f'<div class="prose run-report">{shown}</div>'
     by_system: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -151,7 +142,7 @@ def _coded_row(system: str, codings: list[Mapping[str, Any]], lang: Lang) -> str
 
 def _command(run: RunView) -> str:
     try:
-        return str(json.loads(_text(run.path / COMMAND_NAME))["arguments"][0])
+        return str(json.loads(shown_text(run.path / COMMAND_NAME))["arguments"][0])
     except (ValueError, KeyError, IndexError):
         return "code"
 
@@ -159,17 +150,9 @@ def _command(run: RunView) -> str:
 def _records(path: Path) -> list[dict[str, Any]]:
     """Whole lines; the last may still be in the writing."""
     found = []
-    for line in _text(path).splitlines():
+    for line in shown_text(path).splitlines():
         try:
             found.append(json.loads(line))
         except ValueError:
             break
     return found
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(LONGEST_TEXT)
-    except OSError:
-        return ""
