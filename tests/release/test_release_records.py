@@ -259,6 +259,8 @@ def test_a_vote_that_does_not_count_says_why(study: SmallStudy) -> None:
         study.battle(epoch, Plan(who=Identity(name, "public"), says=said))
     study.close(epoch)
     found = Votes(study.store).excluded(epoch.id)
-    rows = project(study.store, SECRET).rows["judgements"]
-    assert [row["excluded_reason"] for row in rows] == [found.get(one) for one in study.battles]
+    made = project(study.store, SECRET)
+    reasons = {row["battle"]: row["excluded_reason"] for row in made.rows["judgements"]}
+    battles = sorted(made.rows["battles"], key=lambda row: row["allocation_index"])
+    assert [reasons[row["battle"]] for row in battles] == [found.get(b) for b in study.battles]
     assert "same_talk" in found.values()
