@@ -34,6 +34,8 @@ SERVED = re.compile(
 """The addresses of the app's own pages; a path must match as a whole."""
 HUGGING_FACE = "https://huggingface.co"
 """Shows a Space in a frame of its own page."""
+LONGEST_PART = 255
+"""Bytes of a part of a path: no file's name is longer."""
 COOKIE = "mi-arena-upload"
 TICKET_SECONDS = 12 * 3600
 
@@ -92,13 +94,17 @@ class Gate:
             log.error("a request failed: %s", type(error).__name__, exc_info=debug)
             if begun:
                 raise
-            await PlainTextResponse("This failed. 出错了。", 500)(scope, receive, guarded)
+            answer = PlainTextResponse("This failed. 出错了。", 500)
+            if isinstance(error, UnicodeDecodeError):
+                answer = PlainTextResponse("Not UTF-8. 编码不是 UTF-8。", 400)
+            await answer(scope, receive, guarded)
 
     def _refusal(self, path: str, headers: Headers) -> PlainTextResponse | None:
         if not self._same_origin(headers):
             # Gradio itself answers any site, with credentials, on every host but localhost.
             return PlainTextResponse("Not from another site. 不接受其他网站的请求。", 403)
-        if not SERVED.fullmatch(path):
+        longest = max(len(part.encode()) for part in path.split("/"))
+        if not SERVED.fullmatch(path) or longest > LONGEST_PART:
             return PlainTextResponse("There is nothing here. 这里没有内容。", 404)
         if path.rstrip("/") == UPLOAD and not self._tickets.valid(_cookie(headers, COOKIE)):
             return PlainTextResponse("Uploads are for admins. 只有管理员可以上传。", 403)

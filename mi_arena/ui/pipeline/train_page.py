@@ -217,7 +217,8 @@ class TrainPage:
         )
 
     def on_recipe(self, session: Session, recipe: object) -> Updates:
-        return {self.note: "", **self._fill(session, self._recipes[str(recipe)])}
+        known = self._recipes.get(str(recipe), self._recipes[DEFAULT_RECIPE])
+        return {self.note: "", **self._fill(session, known)}
 
     def on_clone(self, session: Session, chosen: object) -> Updates:
         run = self._launcher.status(str(chosen))
