@@ -1,8 +1,10 @@
 """``python -m training.safety_model``: the weights of ``mi_arena.safety.learned``, from labelled
 lines.
 
-Lines are ``{"text", "speaker", "lang", "stop", "category"}``. Figures are printed from ten-fold
+Lines are ``{"text", "speaker", "lang", "stop", "category"}``. Figures are printed from five-fold
 cross-validation over lines, with the patterns of the day among what is looked at; no text is.
+Thresholds are set on the lines of files named ``natural*`` alone: the others are mostly twins of
+each other, one dangerous and one not, which teach more than they tell of what is written in life.
 The same lines and versions give the same weights.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +24,22 @@ from sklearn.model_selection import StratifiedKFold
 from mi_arena.battles.releasing import piece_ends
 from mi_arena.dialogue import read_dialogues
 from mi_arena.safety.categories import SPEAKERS, Speaker
-from mi_arena.safety.check import pattern_findings
+from mi_arena.safety.check import TABLES, pattern_findings
 from mi_arena.safety.learned import FILE, KINDS, SIZE, is_han, pieces
-from mi_arena.safety.lines import LabelledLine
+from mi_arena.safety.lines import LabelledLine, read_lines
+from mi_arena.safety.patterns import wide
 from mi_arena.settings import ROOT
 
 LINES = ROOT / "training" / "safety_lines"
 OUT = ROOT / "mi_arena" / "safety" / FILE
-FOLDS = 10
-EVERYDAY = 4_000
+FOLDS = 5
+NATURAL = "natural"
+EVERYDAY = 12_000
 """Turns of dialogues that are taken as harmless, of each speaker."""
-EVERYDAY_STOPPED: dict[Speaker, float] = {"client": 0.01, "model": 0.005}
-"""Share of everyday turns that may be stopped at most, whatever it costs in recall."""
-EVERYDAY_WEIGHT = 0.5
+EVERYDAY_STOPPED: dict[Speaker, float] = {"client": 0.01, "model": 0.0005}
+"""Share of everyday turns, or of the looks at a growing reply, that may be stopped at most, whatever
+it costs in recall. A reply is looked at several times, and a battle has many."""
+EVERYDAY_WEIGHT = 1.0
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -48,35 +53,41 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--everyday", type=Path, nargs="*", default=[], help="dialogues whose turns are harmless"
     )
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--c", type=float, default=30.0, help="inverse of regularisation (30)")
+    parser.add_argument("--c", type=float, default=100.0, help="inverse of regularisation (100)")
     parser.add_argument(
         "--false-alarms",
         type=float,
-        default=0.08,
-        help="share that the model alone may give in cross-validation (0.08: recall first)",
+        default=0.12,
+        help="share of hard lines that may be stopped in cross-validation (0.12: recall first)",
     )
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
-    lines = [
-        LabelledLine.model_validate_json(line)
-        for file in sorted(options.lines.glob("*.jsonl"))
-        for line in file.read_text(encoding="utf-8").splitlines()
-    ]
+    lines, natural = [], set()
+    for file in sorted(options.lines.glob("*.jsonl")):
+        read = list(read_lines(str(file), LabelledLine))
+        lines += read
+        if file.name.startswith(NATURAL):
+            natural |= {line.text for line in read}
     kept: dict[str, NDArray[np.generic]] = {}
     for speaker in SPEAKERS:
         own = list({line.text: line for line in lines if line.speaker == speaker}.values())
         more = [text for path in options.everyday for text in everyday(path, speaker)]
         more += shuffled(more)
-        kept |= learn(speaker, own, more, options.c, options.false_alarms)
+        kept |= learn(speaker, own, natural, more, options.c, options.false_alarms)
     np.savez_compressed(options.out, allow_pickle=False, **kept)
     return 0
 
 
 def learn(
-    speaker: Speaker, lines: Sequence[LabelledLine], more: Sequence[str], c: float, wanted: float
+    speaker: Speaker,
+    lines: Sequence[LabelledLine],
+    natural: Collection[str],
+    more: Sequence[str],
+    c: float,
+    wanted: float,
 ) -> dict[str, NDArray[np.generic]]:
     """The arrays of one speaker's model; prints how it does on lines that it has not seen."""
     x = matrix([*(line.text for line in lines), *more], speaker)
@@ -95,19 +106,20 @@ def learn(
         usual[left_out - len(lines)] = model.decision_function(x[left_out])
     stop, thresholds = y[: len(lines)], {}
     han = np.array([is_han(line.text) for line in lines])
-    seen = np.array([bool(pattern_findings(line.text, speaker)) for line in lines])
-    for script, own in (("", han), ("_latin", ~han)):
+    firm = np.array([firmly(line.text, speaker) for line in lines])
+    as_in_life = np.array([line.text in natural for line in lines])
+    for script, own in (("", han & as_in_life), ("_latin", ~han & as_in_life)):
         thresholds[script] = float(np.quantile(told[own & ~stop], 1 - wanted))
         if len(usual) and not script:
             least = float(np.quantile(usual, 1 - EVERYDAY_STOPPED[speaker]))
             print(f"{speaker}: everyday turns ask for {least:.2f}, hard lines for "
                   f"{thresholds[script]:.2f}")  # fmt: skip
             thresholds[script] = max(thresholds[script], least)
-        found = seen | (told > thresholds[script])
-        print(f"{speaker}{script}: {(own & stop).sum()} + {(own & ~stop).sum()} lines; with the "
-              f"patterns recall {found[own & stop].mean():.3f}, false alarms "
-              f"{found[own & ~stop].mean():.3f}; patterns alone {seen[own & stop].mean():.3f}, "
-              f"{seen[own & ~stop].mean():.3f}")  # fmt: skip
+        found = firm | (told > thresholds[script])
+        print(f"{speaker}{script}: {(own & stop).sum()} + {(own & ~stop).sum()} lines; recall "
+              f"{found[own & stop].mean():.3f}, false alarms {found[own & ~stop].mean():.3f}; "
+              f"everyday {(usual > thresholds[script]).mean():.3f}; firm patterns alone "
+              f"{firm[own & stop].mean():.3f}, {firm[own & ~stop].mean():.3f}")  # fmt: skip
     model = fitted(x, y, weight, c)
     kinds = KINDS[speaker]
     danger = [i for i, line in enumerate(lines) if line.stop]
@@ -121,6 +133,13 @@ def learn(
         f"{speaker}_kinds": by_kind.coef_.astype(np.float16),
         f"{speaker}_kind_bias": by_kind.intercept_.astype(np.float32),
     }
+
+
+def firmly(text: str, speaker: Speaker) -> bool:
+    """Whether a pattern is met that nothing excuses."""
+    return any(
+        one.pattern_id not in wide(TABLES[speaker]) for one in pattern_findings(text, speaker)
+    )
 
 
 def fitted(

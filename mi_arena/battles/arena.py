@@ -99,10 +99,16 @@ class Arena:
     # ---- before a battle
 
     def has_consented(self, who: Identity) -> bool:
-        return any(
-            isinstance(event.payload, ConsentGiven) and event.payload.version == CONSENT_VERSION
-            for event in self.store.events("consent_given", rater=who.rater)
-        )
+        """Whether the rater agreed to the notice of this version, and has not said since that they
+        are under age: then they are asked again whether they are of age."""
+        agreed = False
+        for event in self.store.events(["consent_given", "battle_ended"], rater=who.rater):
+            match event.payload:
+                case ConsentGiven(version=version):
+                    agreed = agreed or version == CONSENT_VERSION
+                case BattleEnded(reason="minor"):
+                    agreed = False
+        return agreed
 
     def consent(self, who: Identity, lang: Lang) -> None:
         """Store that the rater agreed to the notice of this version. Raises ``Refused``."""
@@ -189,7 +195,8 @@ class Arena:
     def say(self, who: Identity, token: str, text: str) -> None:
         """Take a client turn and let both sides answer it. Raises ``Refused``.
 
-        The turn is stored before anything is generated, so that it survives whatever happens.
+        The turn is stored before anything is generated, so that it survives whatever happens. One
+        that shows danger is not stored: only that there was one, and of which kind.
         """
         state, live = self._state(who, token)
         battle = state.started.battle
@@ -202,24 +209,17 @@ class Arena:
         except BadText as error:
             raise Refused(error.code, limit=error.limit, length=error.length) from None
         number = len(state.rounds) + 1
-        findings, young = signs_of_danger(text, "client"), says_under_age(text)
-        # Of what somebody under age wrote nothing more is stored.
-        said = [] if young else [ClientSaid(battle=battle, round=number, text=text)]
-        events = of_battle(state, who.role, *said)
-        if findings:
-            events += flag(state, number, findings, who.role, "minor" if young else "crisis")
-        elif young:
-            events += of_battle(state, who.role, BattleEnded(battle=battle, reason="minor"))
-        elif self.offer.is_away(state.started.pair):
+        if events := self._not_to_go_on(state, number, text, who):
+            self._end(state, events)
+            return
+        if self.offer.is_away(state.started.pair):
             raise Refused("away")
-        else:
-            self._not_too_fast(self._turns, who)
+        self._not_too_fast(self._turns, who)
+        said = of_battle(state, who.role, ClientSaid(battle=battle, round=number, text=text))
         try:
-            self._append(events)
+            self._append(said)
         except AlreadyStored:
             raise Refused("still_answering") from None
-        if findings or young:
-            return
         state.rounds.append(Round(number, text))
         self._answer(who, state)
 
@@ -299,7 +299,10 @@ class Arena:
         yield self.view(who, token)
 
     def judge(self, who: Identity, token: str, answers: Answers) -> None:
-        """Store a judgement; a second one changes nothing. The receipt is in the view after it."""
+        """Store a judgement; a second one changes nothing. The receipt is in the view after it.
+
+        A reason that shows danger ends the battle instead, like any other words of the client.
+        """
         state, live = self._state(who, token)
         if state.judgement is not None:
             return
@@ -315,6 +318,9 @@ class Arena:
                 reason = clean(answers.reason, REASON_LIMIT)
             except BadText as error:
                 raise Refused(error.code, limit=error.limit, length=error.length) from None
+            if events := self._not_to_go_on(state, len(state.rounds), reason, who):
+                self._end(state, events)
+                return
         try:
             with self.store.transaction() as transaction:
                 if self._over(transaction, state):
@@ -377,6 +383,28 @@ class Arena:
         self.store.close()
 
     # ---- inside
+
+    def _not_to_go_on(
+        self, state: BattleState, number: int, text: str, who: Identity
+    ) -> list[Event]:
+        """What is recorded, without the text, where a text shows danger or says that its writer is
+        under age; empty where the battle may go on."""
+        findings, young = signs_of_danger(text, "client"), says_under_age(text)
+        if findings:
+            return flag(state, number, findings, who.role, "minor" if young else "crisis")
+        if not young:
+            return []
+        ended = BattleEnded(battle=state.started.battle, reason="minor")
+        return of_battle(state, who.role, ended)
+
+    def _end(self, state: BattleState, events: list[Event]) -> None:
+        """Store the end of a battle once, whoever asks for it beside."""
+        try:
+            with self.store.transaction() as transaction:
+                if not transaction.count("battle_ended", battle=state.started.battle):
+                    transaction.append_all(events)
+        except NotStored as error:
+            raise self._not_saved(error) from None
 
     def _answer(self, who: Identity, state: BattleState) -> None:
         battle = state.started.battle

@@ -18,7 +18,9 @@ from mi_arena.safety.categories import CLIENT_CATEGORIES, ClientCategory
 
 Need = ClientCategory | Literal["minor"]
 """What help is for: a kind of danger, or somebody too young to be here."""
-NEEDS: tuple[Need, ...] = (*CLIENT_CATEGORIES, "minor")
+NEEDS: tuple[Need, ...] = ("minor", *CLIENT_CATEGORIES)
+"""In the order in which their help is shown: who is young needs those who are there for the young.
+"""
 DEFAULT_PLACE = "default"
 
 

@@ -2,14 +2,15 @@
 
 It looks at what the patterns found too, as pieces like others. Its weights lie beside this file
 (``learned.npz``), made by ``training.safety_model`` from ``training/safety_lines``; the same lines
-give the same weights. It adds to the patterns, and excuses them only where it is sure.
+give the same weights. It adds to the patterns, and excuses only the wide ones, where it is sure: no
+plain statement of danger hangs on what was learnt.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -98,12 +99,14 @@ class Model:
 
 UNREADABLE = "\ufffd"
 SURE = 2.0
-"""Log odds below the threshold at which a pattern's finding is excused."""
+"""Log odds below the threshold at which a wide pattern's finding is excused."""
 
 
-def weighed(text: str, speaker: Speaker, found: list[Finding]) -> list[Finding]:
-    """The patterns' findings, one of the model's beside them where it sees danger; and none at all
-    where it is sure that there is none."""
+def weighed(
+    text: str, speaker: Speaker, found: list[Finding], wide: Collection[str]
+) -> list[Finding]:
+    """The patterns' findings, one of the model's beside them where it sees danger; without those of
+    the ``wide`` patterns where it is sure that there is none."""
     if UNREADABLE in text:
         return found  # broken characters: nothing like it was learnt from
     model = models()[speaker]
@@ -113,7 +116,9 @@ def weighed(text: str, speaker: Speaker, found: list[Finding]) -> list[Finding]:
     if above > 0:
         kind = KINDS[speaker][model.kind(worst)]
         return [*found, Finding(kind, f"learned-{speaker}")]
-    return [] if above < -SURE else found
+    if above < -SURE:
+        return [one for one in found if one.pattern_id not in wide]
+    return found
 
 
 def is_han(text: str) -> bool:

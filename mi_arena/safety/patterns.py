@@ -57,7 +57,8 @@ class Pattern(_Entry):
     """One sign of danger. ``unless`` names guards; left out, those usual in its category hold.
 
     ``beside`` names parts, each of which must be in the sentence too, in any order (``within:
-    text``: anywhere).
+    text``: anywhere). ``wide``: it also meets harmless lines, so that what was learnt beside the
+    tables may excuse it; any other stops, whatever else is thought of the text.
     """
 
     lang: Lang
@@ -65,6 +66,7 @@ class Pattern(_Entry):
     beside: list[str] = []
     within: Literal["sentence", "text"] = "sentence"
     unless: list[str] | None = None
+    wide: bool = False
 
 
 class Table(BaseModel):
@@ -151,6 +153,12 @@ def table(name: str) -> Table:
     """The table of that file name in this package."""
     text = files("mi_arena.safety").joinpath(name).read_text(encoding="utf-8")
     return Table.model_validate(yaml.safe_load(text))
+
+
+@cache
+def wide(name: str) -> frozenset[str]:
+    """The ids of its patterns that may be excused."""
+    return frozenset(pattern.id for pattern in table(name).patterns if pattern.wide)
 
 
 @cache

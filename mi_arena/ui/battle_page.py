@@ -20,6 +20,7 @@ from mi_arena.battles.form import OVERALL, POINTS, REASON_LIMIT, TOPICS, Answers
 from mi_arena.battles.refusal import Refused
 from mi_arena.battles.view import BattleView
 from mi_arena.records.store import StoreError
+from mi_arena.safety.categories import CLIENT_CATEGORIES
 from mi_arena.safety.check import category_of
 from mi_arena.safety.check import findings as signs_of_danger
 from mi_arena.safety.help import NEEDS, help_for
@@ -39,6 +40,8 @@ LOOKED_AT = 20_000
 """Characters of a refused text that are looked through for signs of danger."""
 PAINT_SECONDS = 0.15
 """At most this often a growing reply is repainted."""
+HELP_TAB = "help-tab"
+"""The element of the tab that "need help?" opens."""
 NOT_SURE = "none"
 GUESSES = ("A", "B", NOT_SURE)
 CONFIDENCE = ("1", "2", "3", "4", "5")
@@ -95,6 +98,7 @@ class BattlePage:
                 self.stop = gr.Button(elem_id="stop", visible=False)
                 self.retry = gr.Button(elem_id="retry", visible=False)
                 self.restart = gr.Button(elem_id="restart", visible=False)
+                self.need_help = gr.Button(elem_id="need-help", variant="secondary")
         with gr.Column(visible=False, elem_id="judge") as self.judge_box:
             self.judge_title = gr.Markdown()
             self.overall = gr.Radio(list(OVERALL), elem_id="overall")
@@ -123,6 +127,7 @@ class BattlePage:
             self.browser, self.painted, self.consent_box, self.notice, self.agree, self.setup_box,
             self.topic, self.starter, self.finished, self.live, self.status, self.crisis,
             self.talk_box, self.text, self.problem, self.send, self.stop, self.retry, self.restart,
+            self.need_help,
             self.judge_box, self.judge_title, self.overall, self.points_box, *self.points.values(),
             self.reason, self.guess, self.confidence, self.judge_problem, self.submit,
             self.outcome_box, self.outcome, self.receipt, self.own_box, self.own_lead,
@@ -171,8 +176,9 @@ class BattlePage:
         judged = self.submit.click(self.on_judge, {*here, *form}, everything, **at_once)
         agreed.then(js=focus_on("#topic input"))
         for event in answered:
-            event.then(js=focus_on("#text textarea"))
-        judged.then(js=focus_on("#outcome-text h2"))
+            event.then(js=focus_on("#crisis section, #text textarea"))
+        self.need_help.click(js=f"() => document.getElementById('{HELP_TAB}-button')?.click()")
+        judged.then(js=focus_on("#crisis section, #outcome-text h2"))
 
     # ---- handlers
 
@@ -215,8 +221,7 @@ class BattlePage:
             if not text.strip():
                 raise Refused("empty")
             if not token:
-                known = [one["id"] for one in starters().get(str(topic), [])]
-                begun = str(starter) if starter in known else None
+                begun = _taken(topic, starter, text)
                 token = self.arena.start(who, str(topic or ""), begun, session.lang)
                 started = session.with_(battle=token)
             self.arena.say(who, token, text)
@@ -259,7 +264,10 @@ class BattlePage:
             yield updates
             await asyncio.sleep(PAINT_SECONDS)
         painted = await asyncio.to_thread(self.paint, session, request)
-        kept = (self.browser, self.painted, self.problem)
+        kept = [self.browser, self.painted, self.problem]
+        if not painted.get(self.crisis):
+            # Help may stand there for words that were refused, and so are in no battle.
+            kept.append(self.crisis)
         yield {part: update for part, update in painted.items() if part not in kept}
 
     def on_stop(self, stored: object, painted: str, request: gr.Request) -> Updates:
@@ -326,7 +334,8 @@ class BattlePage:
         return {
             self.browser: session.write(),
             self.painted: session.battle,
-            self.consent_box: gr.update(visible=not consented),
+            # Not beside what tells somebody that this is for adults.
+            self.consent_box: gr.update(visible=not consented and view is None),
             self.setup_box: gr.update(visible=consented and view is None),
             self.finished: rounds_html(rounds[:split], lang),
             self.live: rounds_html(rounds[split:], lang),
@@ -371,6 +380,7 @@ class BattlePage:
             self.stop: gr.update(value=say(lang, "stop")),
             self.retry: gr.update(value=say(lang, "retry")),
             self.restart: gr.update(value=say(lang, "start_over")),
+            self.need_help: gr.update(value=say(lang, "need_help")),
             self.judge_title: f"### {say(lang, 'judge_title')}",
             self.overall: gr.update(
                 label=say(lang, "overall"), choices=choices("overall", OVERALL)
@@ -436,8 +446,9 @@ class BattlePage:
     ) -> str:
         wanted = {category, "minor" if minor else None}
         # Records may name a kind that there is no more: then every help there is.
-        kinds = [one for one in NEEDS if one in wanted] or NEEDS
-        return crisis_html(help_for(locale_of(request, lang), kinds), lang, minor=minor)
+        kinds = [one for one in NEEDS if one in wanted] or CLIENT_CATEGORIES
+        lines = help_for(locale_of(request, lang), kinds)
+        return crisis_html(lines, lang, danger=category is not None, minor=minor)
 
     def _outcome(self, view: BattleView | None, lang: Lang) -> str:
         known = self.arena.offer.known().values()
@@ -489,6 +500,14 @@ class BattlePage:
             "a handler failed: %s", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG)
         )
         return note_html(say(session.lang, "failed"), "bad")
+
+
+def _taken(topic: object, starter: object, text: str) -> str | None:
+    """The starter that was offered and sent as it is; one that was changed is somebody's own."""
+    for one in starters().get(str(topic), []):
+        if one["id"] == starter and text.strip() in (one["zh"], one["en"]):
+            return str(starter)
+    return None
 
 
 def _sentence(session: Session, who: Identity, refused: Refused) -> str:

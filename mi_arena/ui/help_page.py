@@ -7,10 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from mi_arena.safety.help import NEEDS, help_for
+from mi_arena.safety.categories import CLIENT_CATEGORIES
+from mi_arena.safety.help import Need, help_for
 from mi_arena.ui.session import Session, locale_of
 from mi_arena.ui.texts import say
 from mi_arena.ui.transcript import help_list_html
+
+SECTIONS: tuple[Need, ...] = (*CLIENT_CATEGORIES, "minor")
 
 
 class HelpPage:
@@ -28,7 +31,7 @@ class HelpPage:
         parts = "".join(
             f"<h3>{escape(say(lang, f'need_{need}'))}</h3>"
             + help_list_html(help_for(locale, [need]), lang)
-            for need in NEEDS
+            for need in SECTIONS
         )
         title, lead = escape(say(lang, "help_title")), escape(say(lang, "help_lead"))
         return {self.lines: f"<h2>{title}</h2><p>{lead}</p>{parts}"}

@@ -11,9 +11,10 @@ from starlette.middleware import Middleware
 from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.ui.admin_tabs import AdminTabs
-from mi_arena.ui.battle_page import BattlePage
+from mi_arena.ui.battle_page import HELP_TAB, BattlePage
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
+from mi_arena.ui.focus import focus_on
 from mi_arena.ui.gate import Gate, Tickets
 from mi_arena.ui.help_page import HelpPage
 from mi_arena.ui.hugging_face_sign_in import COOKIE, HuggingFaceSignIn
@@ -62,7 +63,7 @@ def build(
                 )
             with gr.Tab("撤回", id="withdraw") as withdraw_tab:
                 withdraw = WithdrawPage(arena, identities, browser)
-            with gr.Tab("求助", id="help") as help_tab:
+            with gr.Tab("求助", id="help", elem_id=HELP_TAB) as help_tab:
                 help_page = HelpPage()
             with gr.Tab("说明", id="about") as about_tab:
                 about = gr.Markdown()
@@ -148,6 +149,7 @@ def build(
         admin_tabs.connect()
         loaded = app.load(on_load, [browser], everything, **AT_ONCE).then(**battle.follow)
         battle.following.append(loaded)
+        loaded.then(js=focus_on("#crisis section"))
         switch.click(
             on_switch, [browser, battle.topic], everything, cancels=battle.following, **AT_ONCE
         ).then(**battle.follow)

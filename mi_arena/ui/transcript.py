@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from urllib.parse import urlsplit
 
 from mi_arena.battles.state import SIDES
 from mi_arena.battles.view import BattleView, ReplyView, RoundView
@@ -51,17 +52,21 @@ def _phase_text(view: BattleView, rounds_to_judge: int, lang: Lang) -> str:
     return ""
 
 
-def crisis_html(lines: Iterable[HelpLine], lang: Lang, *, minor: bool = False) -> str:
-    """The help that takes the conversation's place; ``minor``: for somebody under age."""
-    why = "minor" if minor else "crisis"
+def crisis_html(lines: Iterable[HelpLine], lang: Lang, *, danger: bool, minor: bool) -> str:
+    """The help that takes the conversation's place: where there are signs of danger, for somebody
+    under age, or both. Numbers first; they must be on the first screen of a phone."""
+    title = "crisis_title" if danger else "minor_title"
+    why = [name for name, so in (("crisis_lead", danger), ("minor_lead", minor)) if so]
+    leads = "".join(f"<p>{escape(say(lang, name))}</p>" for name in why)
     return (
-        f'<section class="crisis" role="alert"><h2>{escape(say(lang, f"{why}_title"))}</h2>'
-        f"<p>{escape(say(lang, f'{why}_lead'))}</p>{help_list_html(lines, lang)}</section>"
+        f'<section class="crisis" role="alert" tabindex="-1" data-scroll>'
+        f"<h2>{escape(say(lang, title))}</h2>{help_list_html(lines, lang)}{leads}</section>"
     )
 
 
 def help_list_html(lines: Iterable[HelpLine], lang: Lang) -> str:
-    return f"<ul>{''.join(f'<li>{_help_line(line, lang)}</li>' for line in lines)}</ul>"
+    rows = "".join(f"<li>{_help_line(line, lang)}</li>" for line in lines)
+    return f'<ul class="help">{rows}</ul>'
 
 
 def note_html(text: str, kind: str) -> str:
@@ -112,5 +117,10 @@ def _text(text: str) -> str:
 def _help_line(line: HelpLine, lang: Lang) -> str:
     words = escape(line.zh if lang == "zh" else line.en)
     if line.phone:
-        return f'<a href="tel:{escape(line.phone)}">{words}</a>'
-    return words
+        call = escape(say(lang, "call", phone=line.phone))
+        return f'<a class="call" href="tel:{escape(line.phone)}">{call}</a><span>{words}</span>'
+    if line.url:
+        name = escape(urlsplit(line.url).netloc)
+        link = f'<a href="{escape(line.url)}" target="_blank" rel="noopener">{name}</a>'
+        return f"<span>{words.replace(name, link)}</span>"
+    return f"<span>{words}</span>"

@@ -180,7 +180,8 @@ def test_danger_stops_both_sides_and_marks_the_battle(arena: Arena, rater: Ident
     arena.say(rater, token, "我不想活了，想自杀")
     view = arena.view(rater, token)
     assert view.phase == "crisis" and view.crisis_category == "self_harm"
-    assert view.rounds[-1].replies is None
+    assert len(view.rounds) == 2
+    assert "不想活" not in "".join(event.model_dump_json() for event in arena.store.events())
     with refused("not_open"):
         arena.say(rater, token, "你好")
     with refused("not_open"):
@@ -189,6 +190,41 @@ def test_danger_stops_both_sides_and_marks_the_battle(arena: Arena, rater: Ident
         count for count in battle_counts(arena.store, epoch_of(arena)) if count.state == "flagged"
     ]
     assert sum(count.battles for count in flagged) == 1
+
+
+@pytest.mark.parametrize("words", ["我想自杀。", "谢谢你们，我想死。", "I want to die. Thanks."])
+def test_danger_among_other_words_is_never_answered(
+    arena: Arena, rater: Identity, words: str
+) -> None:
+    token = started(arena, rater)
+    arena.say(rater, token, words)
+    assert arena.view(rater, token).phase == "crisis"
+    assert arena.store.count("client_said") == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "phase"), [("我不想活了，今晚就跳楼", "crisis"), ("我今年15岁", "ended")]
+)
+def test_a_reason_with_danger_in_it_is_no_judgement(
+    arena: Arena, rater: Identity, reason: str, phase: str
+) -> None:
+    token = started(arena, rater)
+    talk(arena, rater, token, "我想戒烟", "可是压力大")
+    arena.judge(rater, token, Answers(overall="A", reason=reason))
+    view = arena.view(rater, token)
+    assert view.phase == phase and view.reveal is None and view.receipt is None
+    assert arena.store.count("judgement") == 0
+    assert reason not in "".join(event.model_dump_json() for event in arena.store.events())
+
+
+def test_who_said_that_they_are_under_age_is_asked_again(arena: Arena, rater: Identity) -> None:
+    token = started(arena, rater)
+    arena.say(rater, token, "我今年15岁")
+    assert not arena.has_consented(rater)
+    with refused("no_consent"):
+        started(arena, rater)
+    arena.consent(rater, "zh")
+    assert started(arena, rater) != token
 
 
 def test_a_receipt_withdraws_once_and_from_any_browser(arena: Arena, rater: Identity) -> None:

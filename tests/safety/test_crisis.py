@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi_arena.safety.categories import CLIENT_CATEGORIES
+from mi_arena.safety.check import findings
 from mi_arena.safety.crisis import TABLE, scan
 from mi_arena.safety.patterns import Finding, table
 from mi_arena.settings import ROOT
@@ -26,6 +27,42 @@ DANGER = [(text, kind) for kind, texts in SENTENCES["danger"].items() for text i
 @pytest.mark.parametrize(("text", "category"), DANGER)
 def test_danger_is_seen(text: str, category: str) -> None:
     assert category in {finding.category for finding in scan(text)}
+
+
+PLAIN = [text for text, kind in DANGER if kind == "self_harm"]
+AROUND = [
+    "{}。",
+    "{}!",
+    "{}，谢谢你。",
+    "我想问一下，{}",
+    "今天吃了碗面，味道不错。{}",
+    "{}。明天还要上班。",
+]
+
+
+@pytest.mark.parametrize("around", ["{}", "{}.", *AROUND])
+def test_nothing_around_it_makes_a_plain_statement_pass(around: str) -> None:
+    """Whatever was learnt beside the tables: what stops alone stops among other words."""
+    passed = [text for text in PLAIN if not findings(around.format(text), "client")]
+    assert passed == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "自杀",
+        "跳楼",
+        "想死",
+        "撑不下去了",
+        "我8想活了",
+        "bu xiang huo le",
+        "suicidal",
+        "kms",
+        "Suicide.",
+    ],
+)
+def test_a_word_alone_is_danger(text: str) -> None:
+    assert findings(text, "client")
 
 
 @pytest.mark.parametrize("text", SENTENCES["harmless"])

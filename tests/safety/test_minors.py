@@ -17,7 +17,8 @@ from mi_arena.safety.minors import says_under_age
         "老师你好，我今年17岁了", "俺十七岁", "I am 15", "I'm 15 years old and I vape", "im 16 btw",
         "I’m only fourteen, is that ok?", "I'm in 9th grade", "I'm a high school student",
         "I'm a minor", "I am not 18 yet", "i'm 13 and want to quit",
-        "16 yo, smoking since last year",
+        "16 yo, smoking since last year", "我今年16", "我今年十七", "我15了", "我才15，想戒烟",
+        "我今年初三", "I turned 15 last week", "my age is 15",
     ],
 )  # fmt: skip
 def test_a_minor(text: str) -> None:
@@ -36,6 +37,7 @@ def test_a_minor(text: str) -> None:
         "I'm 35 years old", "I started when I was 15", "I'm 15 days sober", "I'm 15 pounds heavier",
         "I've smoked for 15 years", "I'm 10 minutes late", "I teach in high school",
         "when I was in high school", "I'm 17 weeks pregnant", "I'm 150 cm", "I'm 5 feet tall",
+        "我今年初三去拜年", "我才15根烟", "我今年17公斤", "我今年12月结婚", "I turned 15 in 1990",
         "I'm at 15 cigarettes a day", "I'm 45", "I have a minor cold", "I'm 12 months in",
     ],
 )  # fmt: skip

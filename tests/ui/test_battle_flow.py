@@ -98,7 +98,7 @@ def test_while_a_model_is_trained_the_page_says_so_and_keeps_what_was_entered(
     expect(page.locator(".round")).to_have_count(1)
     expect(page.locator("#problem")).to_be_empty()
     begun = next(site.arena.store.events("battle_started")).payload
-    assert begun.topic == "smoking" and begun.starter is not None  # type: ignore[attr-defined]
+    assert begun.topic == "smoking" and begun.starter is None  # type: ignore[attr-defined]
     expect(page.locator('.side[aria-busy="true"]')).to_have_count(0)
 
     models.pause()
@@ -252,6 +252,45 @@ def test_danger_shows_help_and_ends_the_battle(chrome: Browser, site: Site) -> N
     page.context.close()
 
 
+def test_help_comes_even_where_the_words_are_refused(chrome: Browser, site: Site) -> None:
+    page = open_page(chrome, site.url)
+    agree(page)
+    choose(page, "topic", "free")
+    talk(page, "我想戒烟")
+    page.fill("#text textarea", "我不想活了。" + "今天下雨，路上很堵，到家已经很晚。" * 60)
+    page.click("#send")
+    expect(page.locator("#problem")).to_contain_text("800")
+    expect(page.locator("#crisis [role=alert]")).to_contain_text("12356")
+    page.fill("#text textarea", "我不想活了")
+    with site.arena.store.transaction():
+        page.click("#send")
+        expect(page.locator("#problem")).to_contain_text("没有保存")
+        expect(page.locator("#crisis [role=alert]")).to_contain_text("12356")
+    (epoch,) = {event.epoch for event in site.arena.store.events("battle_started")}
+    assert epoch is not None
+    site.arena.offer.close_epoch(epoch)
+    page.click("#send")
+    expect(page.locator("#problem .note")).to_be_visible()
+    expect(page.locator("#crisis [role=alert]")).to_contain_text("12356")
+    page.context.close()
+
+
+def test_a_phone_shows_whom_to_call_without_scrolling(chrome: Browser, site: Site) -> None:
+    page = open_page(chrome, site.url, size=PHONE)
+    agree(page)
+    choose(page, "topic", "free")
+    talk(page, "我想戒烟，可是压力太大", "试过很多次了")
+    page.fill("#text textarea", "我不想活了")
+    page.click("#send")
+    number = page.locator("#crisis a[href='tel:12356']")
+    expect(number).to_be_in_viewport()
+    page.reload()
+    expect(number).to_be_in_viewport()
+    page.click("#need-help")
+    expect(page.locator("#help")).to_be_visible()
+    page.context.close()
+
+
 def test_who_is_under_age_is_told_kindly_and_the_battle_ends(chrome: Browser, site: Site) -> None:
     page = open_page(chrome, site.url)
     agree(page)
@@ -263,6 +302,10 @@ def test_who_is_under_age_is_told_kindly_and_the_battle_ends(chrome: Browser, si
     expect(told).to_contain_text("18")
     expect(page.locator("#send")).to_be_hidden()
     assert page.locator(".client").count() == 0
+    expect(page.locator("#agree")).to_be_hidden()
+    page.click("#restart")
+    expect(page.locator("#agree")).to_be_visible()
+    expect(page.locator("#topic")).to_be_hidden()
     page.context.close()
 
 
