@@ -37,8 +37,8 @@ NATURAL = "natural"
 EVERYDAY = 12_000
 """Turns of dialogues that are taken as harmless, of each speaker."""
 EVERYDAY_STOPPED: dict[Speaker, float] = {"client": 0.01, "model": 0.0005}
-"""Share of everyday turns, or of the looks at a growing reply, that may be stopped at most, whatever
-it costs in recall. A reply is looked at several times, and a battle has many."""
+"""Share of everyday turns, or of the looks at a growing reply, that may be stopped at most,
+whatever it costs in recall. A reply is looked at several times, and a battle has many."""
 EVERYDAY_WEIGHT = 1.0
 
 
