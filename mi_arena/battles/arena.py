@@ -38,7 +38,7 @@ from mi_arena.records.battle_events import (
     Judgement,
     Withdrawn,
 )
-from mi_arena.records.events import Event
+from mi_arena.records.events import Event, new_event_id
 from mi_arena.records.receipts import find_receipt
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored, Transaction
 from mi_arena.records.votes import Votes
@@ -149,16 +149,13 @@ class Arena:
         self._not_too_fast(self._starts, who)
         try:
             with self.offer.steady(), self.store.transaction() as transaction:
-                number = transaction.count("battle_started", rater=who.rater)
-                if number:
-                    latest = self._tokens.nth_battle(who.rater, number)
-                    state = replay(transaction.events(battle=self._tokens.battle(latest)))
-                    if state and state.open and not self._over(transaction, state):
-                        return latest
+                if latest := self._under_way(transaction, who):
+                    return latest
                 pair = self.offer.drawn()
                 if pair is None:
                     raise Refused("away")
-                token = self._tokens.nth_battle(who.rater, number + 1)
+                event_id = new_event_id()
+                token = self._tokens.begun(event_id)
                 epoch = self.offer.epochs_now(transaction)[pair]
                 index = transaction.count("battle_started", epoch=epoch.id)
                 transaction.append(
@@ -176,6 +173,7 @@ class Arena:
                         role=who.role,
                         epoch=epoch.id,
                         rater=who.rater,
+                        event_id=event_id,
                     )
                 )
         except NotStored as error:
@@ -184,13 +182,7 @@ class Arena:
 
     def open_battle(self, who: Identity) -> str:
         """The token of the rater's open battle, or an empty text: for a browser that lost it."""
-        number = self.store.count("battle_started", rater=who.rater)
-        if not number:
-            return ""
-        token = self._tokens.nth_battle(who.rater, number)
-        state = replay(self.store.events(battle=self._tokens.battle(token)))
-        going_on = state is not None and state.open and not self.epochs.is_closed(state.epoch)
-        return token if going_on else ""
+        return self._under_way(self.store, who)
 
     def say(self, who: Identity, token: str, text: str) -> None:
         """Take a client turn and let both sides answer it. Raises ``Refused``.
@@ -476,9 +468,19 @@ class Arena:
         """For what the store does not have, unless it may be among what it has lost."""
         return Refused(code if self.store.taking else "not_restored")
 
+    def _under_way(self, records: EventStore | Transaction, who: Identity) -> str:
+        """The token of the battle that a rater began last; an empty text unless it goes on."""
+        begun = records.latest("battle_started", rater=who.rater)
+        if begun is None:
+            return ""
+        token = self._tokens.begun(begun.event_id)
+        state = replay(records.events(battle=self._tokens.battle(token)))
+        going_on = state is not None and state.open and not self._over(records, state)
+        return token if going_on else ""
+
     @staticmethod
-    def _over(transaction: Transaction, state: BattleState) -> bool:
-        return transaction.count("epoch_closed", epoch=state.epoch) > 0
+    def _over(records: EventStore | Transaction, state: BattleState) -> bool:
+        return records.count("epoch_closed", epoch=state.epoch) > 0
 
     def _current(self, battle: str) -> LiveTurn | None:
         with self._lock:

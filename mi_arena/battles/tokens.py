@@ -20,9 +20,13 @@ class Tokens:
     def __init__(self, identities: Identities):
         self._keyed = identities.keyed
 
-    def nth_battle(self, rater: str, number: int) -> str:
-        """The token of a rater's ``number``-th battle, for the browser to hold."""
-        return self._keyed("battle-token", f"{rater}:{number}")[:40]
+    def begun(self, event_id: str) -> str:
+        """The token of the battle that began with this event, for the browser to hold.
+
+        Not of a rater's how many-th it is: two copies of the app that don't see each other would
+        count alike, and give two battles one name.
+        """
+        return self._keyed("battle-token", event_id)[:40]
 
     def battle(self, token: str) -> str:
         """The id under which the records know the battle of a token."""

@@ -95,10 +95,15 @@ PAYLOADS: dict[Kind, type[Payload]] = {
 }
 
 
+def new_event_id() -> str:
+    """An id that no other event has, wherever it is stored."""
+    return uuid4().hex
+
+
 class Event(Record):
     """One thing that happened. ``kind`` decides the type of ``payload``."""
 
-    event_id: EventId = Field(default_factory=lambda: uuid4().hex)
+    event_id: EventId = Field(default_factory=new_event_id)
     kind: Kind
     created_at: Utc = Field(default_factory=lambda: datetime.now(UTC))
     epoch: Short | None = None
@@ -109,10 +114,23 @@ class Event(Record):
 
     @classmethod
     def of(
-        cls, payload: Payload, *, role: Role, epoch: str | None = None, rater: str | None = None
+        cls,
+        payload: Payload,
+        *,
+        role: Role,
+        epoch: str | None = None,
+        rater: str | None = None,
+        event_id: str | None = None,
     ) -> Self:
         """A new event that happens now, of the payload's own kind."""
-        return cls(kind=payload.kind, epoch=epoch, rater=rater, role=role, payload=payload)
+        return cls(
+            event_id=event_id or new_event_id(),
+            kind=payload.kind,
+            epoch=epoch,
+            rater=rater,
+            role=role,
+            payload=payload,
+        )
 
     @field_validator("payload", mode="before")
     @classmethod

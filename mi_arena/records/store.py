@@ -193,6 +193,9 @@ class Transaction:
     def count(self, kind: Kinds | None = None, **where: Unpack[Where]) -> int:
         return _count(self._connection, kind, where)
 
+    def latest(self, kind: Kinds | None = None, **where: Unpack[Where]) -> Event | None:
+        return _latest(self._connection, kind, where)
+
 
 class EventStore:
     """The log in one SQLite file; made, with its directory, where it is missing.
@@ -344,6 +347,12 @@ class EventStore:
         with self.reading() as connection:
             return _count(connection, kind, where)
 
+    def latest(self, kind: Kinds | None = None, **where: Unpack[Where]) -> Event | None:
+        """The one that happened last of those that fit: what was put back may be older than its
+        number."""
+        with self.reading() as connection:
+            return _latest(connection, kind, where)
+
     def close(self) -> None:
         """Let go of the file; a later use opens it again."""
         self._engine.dispose()
@@ -435,6 +444,14 @@ def _chosen(statement: Select[Any], kind: Kinds | None, where: Where) -> Select[
 def _count(connection: Connection, kind: Kinds | None, where: Where) -> int:
     statement = _chosen(select(func.count()).select_from(events_table), kind, where)
     return int(connection.execute(statement).scalar_one())
+
+
+def _latest(connection: Connection, kind: Kinds | None, where: Where) -> Event | None:
+    by_time = _chosen(select(*_told), kind, where).order_by(
+        _columns.created_at.desc(), _columns.seq.desc()
+    )
+    row = connection.execute(by_time.limit(1)).first()
+    return None if row is None else _read(row)
 
 
 def _read(row: Row[Any]) -> Event:

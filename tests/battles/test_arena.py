@@ -460,6 +460,20 @@ def test_a_second_tab_gets_the_open_battle_and_a_lost_answer_costs_nothing(
     assert started(arena, rater) != tokens[0]
 
 
+def test_two_copies_of_the_app_never_give_two_battles_one_name(
+    arena: Arena, rater: Identity, tmp_path: Path, tiny_pair: Pair
+) -> None:
+    """A rater is sent from one copy to the other before either has seen the other's events."""
+    other = open_arena(tmp_path / "other", [tiny_pair])
+    try:
+        other.consent(rater, "zh")
+        first, second = started(other, rater), started(arena, rater)
+        assert first != second
+        assert started(arena, rater) == arena.open_battle(rater) == second
+    finally:
+        other.close()
+
+
 def test_a_closed_epoch_takes_no_more_words_or_judgements(arena: Arena, rater: Identity) -> None:
     token = started(arena, rater)
     talk(arena, rater, token, "我想戒烟", "可是压力大")

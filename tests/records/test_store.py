@@ -138,6 +138,15 @@ def test_filters_and_counts(store: EventStore) -> None:
         assert transaction.count(epoch="e") == 5
 
 
+def test_the_latest_is_the_one_that_happened_last(store: EventStore) -> None:
+    early, late = started("b1", 0), started("b2", 1)
+    store.append_all([late, judgement("b2"), early])
+    assert store.latest("battle_started", rater="ann") == late
+    assert store.latest("battle_started", rater="bob") is None
+    with store.transaction() as transaction:
+        assert transaction.latest("battle_started", battle="b1") == early
+
+
 def test_reads_many_pages_and_ends_at_what_was_there(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

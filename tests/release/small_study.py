@@ -22,7 +22,7 @@ from mi_arena.records.battle_events import (
     Reply,
     Withdrawn,
 )
-from mi_arena.records.events import Event
+from mi_arena.records.events import Event, new_event_id
 from mi_arena.records.payloads import Payload
 from mi_arena.records.store import DATABASE_NAME, EventStore
 from mi_arena.study.allocation import tuned_side
@@ -75,7 +75,8 @@ class SmallStudy:
         """A battle from beginning to end; its id."""
         plan = plan or Plan()
         who, index = plan.who, self.store.count("battle_started", epoch=epoch.id)
-        token = self._tokens.nth_battle(who.rater, len(self.battles))
+        event_id = new_event_id()
+        token = self._tokens.begun(event_id)
         battle = self._tokens.battle(token)
         self.battles.append(battle)
         if not self.store.count("consent_given", rater=who.rater):
@@ -85,7 +86,7 @@ class SmallStudy:
             starter=None, lang="zh", allocation_index=index,
             tuned_side=tuned_side(epoch.seed, index),
         )  # fmt: skip
-        self.tell(started, who, epoch.id)
+        self.tell(started, who, epoch.id, event_id)
         for number, text in enumerate(plan.says, 1):
             self.round(battle, number, text, plan)
         if plan.flagged:
@@ -124,5 +125,13 @@ class SmallStudy:
         if plan.withdrawn:
             self.tell(Withdrawn(battle=battle, receipt_hash=receipt), plan.who, epoch.id)
 
-    def tell(self, payload: Payload, who: Identity, epoch: str | None = None) -> None:
-        self.store.append(Event.of(payload, role=who.role, rater=who.rater, epoch=epoch))
+    def tell(
+        self,
+        payload: Payload,
+        who: Identity,
+        epoch: str | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        self.store.append(
+            Event.of(payload, role=who.role, rater=who.rater, epoch=epoch, event_id=event_id)
+        )
