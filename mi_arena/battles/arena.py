@@ -157,7 +157,7 @@ class Arena:
                 event_id = new_event_id()
                 token = self._tokens.begun(event_id)
                 epoch = self.offer.epochs_now(transaction)[pair]
-                index = transaction.count("battle_started", epoch=epoch.id)
+                index = transaction.next_allocation(epoch.id)
                 transaction.append(
                     Event.of(
                         BattleStarted(

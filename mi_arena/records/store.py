@@ -42,7 +42,7 @@ from mi_arena.records.payloads import Kind
 
 DATABASE_NAME = "events.sqlite"
 """The file's name inside the data directory (``MI_ARENA_DATA``)."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_SECONDS = 5.0
 _PAGE = 1_000
 
@@ -119,7 +119,6 @@ _one("one_judgement", "judgement", _columns.battle, _columns.rater)
 _one("one_client_said", "client_said", _columns.battle, _columns.round)
 _one("one_replied", "replied", _columns.battle, _columns.round)
 _one("one_battle_started", "battle_started", _columns.battle)
-_one("one_allocation", "battle_started", _columns.epoch, _columns.allocation_index)
 _one("one_withdrawn", "withdrawn", _columns.battle)
 _one("one_epoch_opened", "epoch_opened", _columns.epoch)
 _one("one_epoch_closed", "epoch_closed", _columns.epoch)
@@ -134,6 +133,13 @@ Index("events_by_rater", _columns.rater, _columns.kind)
 Index("events_by_time", _columns.created_at)
 Index("judgements_by_receipt", _columns.receipt_hash, sqlite_where=_columns.kind == "judgement")
 Index("events_by_kind", _columns.kind, _columns.epoch)
+# Not unique: two copies of the app can have given the same index, and both battles stand.
+Index(
+    "battles_by_allocation",
+    _columns.epoch,
+    _columns.allocation_index,
+    sqlite_where=_columns.kind == "battle_started",
+)
 # These two hold all that results are counted from: no payload is opened for it, and both are in
 # the order in which they are joined.
 Index(
@@ -195,6 +201,14 @@ class Transaction:
 
     def latest(self, kind: Kinds | None = None, **where: Unpack[Where]) -> Event | None:
         return _latest(self._connection, kind, where)
+
+    def next_allocation(self, epoch: str) -> int:
+        """The allocation index that follows those of all battles of an epoch; the first is 0."""
+        highest = select(func.max(_columns.allocation_index)).where(
+            _columns.kind == "battle_started", _columns.epoch == epoch
+        )
+        last = self._connection.execute(highest).scalar()
+        return 0 if last is None else int(last) + 1
 
 
 class EventStore:
@@ -376,8 +390,8 @@ class EventStore:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             if version == 0:
                 _metadata.create_all(connection)
-            elif version == 1:
-                _bring_to_schema_2(connection)
+            elif version < SCHEMA_VERSION:
+                _bring_up_to_date(connection, version)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _version(self) -> int:
@@ -408,10 +422,14 @@ class EventStore:
         return f"waited {self._busy_timeout:g} s"
 
 
-def _bring_to_schema_2(connection: Connection) -> None:
+def _bring_up_to_date(connection: Connection, version: int) -> None:
     """The columns and indexes of a later MI Arena; no event is touched."""
-    for name, type_ in _SINCE_SCHEMA_2.items():
-        connection.exec_driver_sql(f"ALTER TABLE events ADD COLUMN {name} {type_.__name__.upper()}")
+    if version < 2:
+        for name, type_ in _SINCE_SCHEMA_2.items():
+            column = f"{name} {type_.__name__.upper()}"
+            connection.exec_driver_sql(f"ALTER TABLE events ADD COLUMN {column}")
+    # Unique up to schema 2: it kept out what another copy of the app had begun.
+    connection.exec_driver_sql("DROP INDEX IF EXISTS one_allocation")
     for index in events_table.indexes:
         index.create(connection, checkfirst=True)
 

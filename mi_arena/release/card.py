@@ -56,7 +56,8 @@ def card(
         "`epochs.json` holds, for every closed epoch, the seed from which the sides follow, the "
         "commitment (SHA-256 of the seed) that was stored when it opened, and what was served. "
         "`python -m mi_arena.study verify DATASET_DIR` recomputes all of it. Battles that are "
-        "left out leave gaps in `allocation_index`; how many, and why, is in `withheld`.",
+        "left out leave gaps in `allocation_index`; how many, and why, is in `withheld`. "
+        "`doubled` lists indices that were given twice, by two copies of the app that ran at once.",
         "## Personal data",
         _personal_data(manifest),
         "## Withdrawn records",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
-from mi_arena.records.battle_events import EpochClosed, EpochOpened
+from mi_arena.records.battle_events import BattleStarted, EpochClosed, EpochOpened
 from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
 from mi_arena.release.left_out import Reason
@@ -24,7 +25,7 @@ def epochs_told(
             opened,
             closed.get(opened.epoch),
             secret,
-            store.count("battle_started", epoch=opened.epoch),
+            _indices(store, opened.epoch or ""),
             withheld.get(opened.epoch or "", {}),
         )
         for opened in store.events("epoch_opened")
@@ -35,7 +36,7 @@ def _told(
     opened: Event,
     closed: Event | None,
     secret: bytes,
-    begun: int,
+    indices: Counter[int],
     withheld: Mapping[Reason, int],
 ) -> EpochTold:
     told = opened.payload
@@ -58,6 +59,13 @@ def _told(
         no_seed_because=None if seed is not None else ANOTHER_SECRET if closed else "it is open",
         fingerprint=told.fingerprint,
         served=told.served if closed is not None else None,
-        battles=begun if closed is not None else None,
+        battles=indices.total() if closed is not None else None,
         withheld=dict(sorted(withheld.items())) if closed is not None else None,
+        doubled=sorted((indices - Counter(set(indices))).elements()) if closed is not None else [],
     )
+
+
+def _indices(store: EventStore, epoch: str) -> Counter[int]:
+    """How often each allocation index was given: once, or by each of two copies of the app."""
+    started = (event.payload for event in store.events("battle_started", epoch=epoch))
+    return Counter(one.allocation_index for one in started if isinstance(one, BattleStarted))

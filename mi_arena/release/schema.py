@@ -118,7 +118,11 @@ COLUMNS: dict[Table, tuple[Column, ...]] = {
         Column("lang", _TEXT, "Language of the page: `zh` or `en`."),
         Column("topic", _TEXT, "What the rater chose to talk about."),
         Column("starter", _TEXT, "Id of the opening that was offered and taken; null: own words."),
-        Column("allocation_index", _INT, "The battle's number within its epoch, from 0."),
+        Column(
+            "allocation_index",
+            _INT,
+            "The battle's number within its epoch, from 0; see `doubled` in `epochs.json`.",
+        ),
         Column("tuned_side", _TEXT, "The side on which the MI-tuned model answered."),
         Column(
             "rounds",

@@ -42,9 +42,12 @@ class EpochTold(BaseModel):
     served: dict[str, Any] | None
     """What was served; its fingerprint is the epoch's."""
     battles: int | None
-    """How many were begun: their indices are 0 to this number less 1."""
+    """How many were begun: their indices are 0 to this number less 1, less ``doubled``."""
     withheld: dict[str, int] | None
     """How many of them the release leaves out, by reason."""
+    doubled: list[int] = []
+    """The index of each battle that shares it with an earlier one: two copies of the app, neither
+    of which saw the other, gave it twice. Told of closed epochs."""
 
 
 class BattleTold(NamedTuple):
@@ -76,6 +79,8 @@ class EpochAudit:
     gaps: list[int]
     """Indices of which the release has no battle."""
     problems: list[Problem] = field(default_factory=list)
+    doubled: list[int] = field(default_factory=list)
+    """Indices that two copies of the app gave, as the release tells."""
 
     @property
     def holds(self) -> bool:
@@ -107,13 +112,13 @@ def _audit(
     battles = sorted(battles, key=lambda one: (one.allocation_index, one.battle))
     is_open = told.closed_on is None
     there = {one.allocation_index for one in battles}
-    gaps = [] if is_open else [i for i in range(told.battles or 0) if i not in there]
+    gaps = [] if is_open else [i for i in range(_indices(told)) if i not in there]
     problems = (
         [Problem(one.battle, "is of an open epoch") for one in battles]
         if is_open
         else [
             *_of_the_epoch(told),
-            *_of_the_indices(told, battles, gaps),
+            *_of_the_indices(told, battles),
             *_of_the_sides(told, battles, sides),
         ]
     )
@@ -125,6 +130,7 @@ def _audit(
         withheld=told.withheld or {},
         gaps=gaps,
         problems=problems,
+        doubled=told.doubled,
     )
 
 
@@ -139,22 +145,28 @@ def _of_the_epoch(told: EpochTold) -> list[Problem]:
     return problems
 
 
-def _of_the_indices(told: EpochTold, battles: list[BattleTold], gaps: list[int]) -> list[Problem]:
+def _indices(told: EpochTold) -> int:
+    """How many different ones were given."""
+    return (told.battles or 0) - len(told.doubled)
+
+
+def _of_the_indices(told: EpochTold, battles: list[BattleTold]) -> list[Problem]:
     problems = []
     begun, withheld = told.battles or 0, sum((told.withheld or {}).values())
-    if len(gaps) != withheld:
+    missing = begun - len(battles)
+    if missing != withheld:
         problems.append(
             Problem(
                 None,
-                f"of {begun} battles {len(gaps)} are not in the release, "
+                f"of {begun} battles {missing} are not in the release, "
                 f"and it names reasons for {withheld}",
             )
         )
-    times = Counter(one.allocation_index for one in battles)
+    times, doubled = Counter(one.allocation_index for one in battles), Counter(told.doubled)
     for one in battles:
-        if times[one.allocation_index] > 1:
+        if times[one.allocation_index] > 1 + doubled[one.allocation_index]:
             problems.append(Problem(one.battle, f"has index {one.allocation_index} with another"))
-        if not 0 <= one.allocation_index < begun:
+        if not 0 <= one.allocation_index < _indices(told):
             problems.append(
                 Problem(one.battle, f"has index {one.allocation_index}; {begun} battles were begun")
             )

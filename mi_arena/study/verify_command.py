@@ -109,6 +109,7 @@ def _as_json(one: EpochAudit) -> dict[str, Any]:
         "battles": one.battles,
         "withheld": dict(one.withheld),
         "gaps": one.gaps,
+        "doubled": one.doubled,
         "problems": [problem._asdict() for problem in one.problems],
     }
 
@@ -126,6 +127,11 @@ def _as_text(found: list[EpochAudit], *, holds: bool) -> list[str]:
         if one.gaps:
             reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(one.withheld.items()))
             lines.append(f"  withheld: {reasons or 'no reason named'}; indices {ranges(one.gaps)}")
+        if one.doubled:
+            lines.append(
+                f"  {len(one.doubled)} battles have the index of another, given by a second copy "
+                f"of the app: {ranges(sorted(set(one.doubled)))}"
+            )
         lines += [
             f"  {problem.battle or 'the epoch'}: {problem.what}" for problem in one.problems[:SHOWN]
         ]

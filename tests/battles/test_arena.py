@@ -469,7 +469,11 @@ def test_two_copies_of_the_app_never_give_two_battles_one_name(
         other.consent(rater, "zh")
         first, second = started(other, rater), started(arena, rater)
         assert first != second
+        arena.store.put_back(other.store.events("battle_started"))
+        assert arena.store.count("battle_started") == 2
+        # The later one goes on, although the other one was put in after it.
         assert started(arena, rater) == arena.open_battle(rater) == second
+        assert arena.view(rater, first).phase == "open"
     finally:
         other.close()
 

@@ -168,7 +168,6 @@ def test_reads_many_pages_and_ends_at_what_was_there(
         (said(), said(text="?"), said(round=2)),
         (replied(), replied(), replied(2)),
         (started("b", 0), started("b", 1), started("b2", 1)),
-        (started("b", 0), started("b2", 0), started("b2", 0, epoch="e2")),
         (withdrawn(), withdrawn(), judgement()),
         (opened(), opened(), event(EpochClosed(reason="admin"))),
         (said(), None, replied()),
@@ -213,7 +212,7 @@ def test_nobody_writes_between_look_and_append(path: Path) -> None:
     def take(store: EventStore, name: str) -> None:
         for number in range(10):
             with store.transaction() as transaction:
-                index = transaction.count("battle_started")
+                index = transaction.next_allocation("e")
                 transaction.append(started(f"{name}-{number}", index))
 
     EventStore(path)
@@ -226,6 +225,16 @@ def test_nobody_writes_between_look_and_append(path: Path) -> None:
         worker.join()
     indices = [one.payload.allocation_index for one in EventStore(path).events()]  # type: ignore[attr-defined]
     assert indices == list(range(40))
+
+
+def test_allocation_goes_on_after_the_greatest_index(store: EventStore) -> None:
+    def following(epoch: str) -> int:
+        with store.transaction() as transaction:
+            return transaction.next_allocation(epoch)
+
+    assert following("e") == 0
+    store.append_all([started("b1", 0), started("b2", 1), started("b3", 1), started("b4", 2)])
+    assert (following("e"), following("another")) == (3, 0)
 
 
 def test_of_many_threads_with_the_same_judgement_one_is_stored(store: EventStore) -> None:
@@ -307,6 +316,20 @@ def test_an_older_store_is_brought_up_to_date_with_all_its_events(
         store.append(judgement("b", "ann"))
     assert schema(of_schema_1) == schema(EventStore(path).path)
     assert list(EventStore(of_schema_1).events()) == [*before, handed_in]
+
+
+def test_a_store_of_schema_2_takes_in_what_it_had_kept_out(path: Path) -> None:
+    """Another copy's battle that had the allocation index of one of its own."""
+    EventStore(path).append(started("b1", 0))
+    fresh = schema(path)
+    with sqlite3.connect(path) as connection:
+        connection.executescript(
+            "DROP INDEX battles_by_allocation; PRAGMA user_version = 2;"
+            "CREATE UNIQUE INDEX one_allocation ON events (epoch, allocation_index) "
+            "WHERE kind = 'battle_started'"
+        )
+    store = EventStore(path)
+    assert store.put_back([started("b2", 0)]) == 1 and schema(path) == fresh
 
 
 def schema(path: Path) -> set[str]:

@@ -74,7 +74,9 @@ class SmallStudy:
     def battle(self, epoch: Epoch, plan: Plan | None = None) -> str:
         """A battle from beginning to end; its id."""
         plan = plan or Plan()
-        who, index = plan.who, self.store.count("battle_started", epoch=epoch.id)
+        who = plan.who
+        with self.store.transaction() as transaction:
+            index = transaction.next_allocation(epoch.id)
         event_id = new_event_id()
         token = self._tokens.begun(event_id)
         battle = self._tokens.battle(token)
