@@ -2,7 +2,8 @@
 
 An epoch belongs to one pair and one fingerprint of what is served. The same fingerprint after a
 restart continues it, another one closes it. Its allocation seed is HMAC(secret, id, nonce); nonce
-and a commitment to the seed are stored when it opens, so that the allocation can be audited.
+and a commitment to the seed are stored when it opens, so that the allocation can be audited. Two
+copies of the app that don't see each other open two epochs, and go on with the later one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from mi_arena.records.battle_events import EpochClosed, EpochOpened
@@ -18,8 +20,8 @@ from mi_arena.records.store import EventStore, Transaction
 from mi_arena.study.allocation import commitment, seed_for
 from mi_arena.study.fingerprint import epoch_fingerprint
 
-SHOWN = 12
-"""Characters of the fingerprint in an epoch's id."""
+SHOWN, OF_NONCE = 12, 6
+"""Characters of fingerprint and nonce in an epoch's id."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Epochs:
         """The open epoch of a pair; opens one where none is, closes one of other things served."""
         fingerprint = epoch_fingerprint(served)
         closed = {e.epoch for e in transaction.events("epoch_closed")}
-        same = 0
+        same, going_on = 0, list[tuple[datetime, Epoch]]()
         for event in transaction.events("epoch_opened"):
             opened = event.payload
             assert isinstance(opened, EpochOpened) and event.epoch is not None
@@ -54,12 +56,16 @@ class Epochs:
             if opened.fingerprint == fingerprint:
                 seed = seed_for(self._secret, event.epoch, opened.nonce)
                 if commitment(seed) == opened.seed_commitment:
-                    return Epoch(event.epoch, pair, seed)
+                    going_on.append((event.created_at, Epoch(event.epoch, pair, seed)))
+                    continue
                 # Another secret than the one it was opened with: its allocation can't go on.
             transaction.append(
                 Event.of(EpochClosed(reason="served_changed"), role="admin", epoch=event.epoch)
             )
-        epoch, nonce = f"{pair}-{fingerprint[:SHOWN]}-{same + 1}", secrets.token_hex(16)
+        if going_on:
+            return max(going_on, key=lambda one: one[0])[1]
+        nonce = secrets.token_hex(16)
+        epoch = f"{pair}-{fingerprint[:SHOWN]}-{same + 1}-{nonce[:OF_NONCE]}"
         seed = seed_for(self._secret, epoch, nonce)
         transaction.append(
             Event.of(

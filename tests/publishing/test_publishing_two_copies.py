@@ -10,12 +10,13 @@ import pytest
 from mi_arena.access.identity import Identity
 from mi_arena.publishing.private_dataset import PrivateDataset
 from mi_arena.publishing.status import read_status
+from mi_arena.records.battle_events import EpochClosed
 from mi_arena.records.results_query import judgement_rows
 from mi_arena.release.build import build
 from mi_arena.release.records import project
 from mi_arena.study.__main__ import main as study_main
 from tests.publishing.conftest import open_outbox
-from tests.release.small_study import SECRET, Plan, SmallStudy
+from tests.release.small_study import CHIEF, SECRET, Plan, SmallStudy
 
 VISITORS = [Identity(f"rater-{name}", "public") for name in ("one", "two", "three")]
 
@@ -45,6 +46,26 @@ def restored(dataset: PrivateDataset, folder: Path) -> SmallStudy:
     """From nothing but the dataset."""
     open_outbox(folder, dataset).catch_up()
     return SmallStudy(folder)
+
+
+def test_an_epoch_that_both_open_is_two_and_they_go_on_with_one(
+    dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    """Each has a seed of its own: under one name, half the sides of one could not be verified."""
+    studies = [SmallStudy(tmp_path / name) for name in ("first", "second")]
+    opened = {study.epoch().id for study in studies}
+    for study in studies:
+        study.battle(study.epoch())
+    exchange(dataset, *studies)
+    everywhere = [*studies, restored(dataset, tmp_path / "new")]
+    assert len(opened) == 2 and len({study.epoch().id for study in everywhere}) == 1
+    for study in everywhere:
+        found = project(study.store, SECRET)
+        assert sum(n["open_epoch"] for n in found.withheld.values()) == 2
+    for epoch in opened:
+        studies[0].tell(EpochClosed(reason="admin"), CHIEF, epoch)
+    build(studies[0].folder, SECRET, tmp_path / "release")
+    assert study_main(["verify", str(tmp_path / "release")]) == 0
 
 
 def test_both_judgements_of_one_allocation_index_count_and_the_release_says_so(
