@@ -7,13 +7,15 @@ dataset nothing is touched.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from heapq import merge
 from pathlib import Path
 
 from mi_arena.publishing.index import ShardIndex
 from mi_arena.publishing.private_dataset import PrivateDataset
-from mi_arena.publishing.shards import from_bytes
+from mi_arena.publishing.shards import boot_of, from_bytes
 from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
 
@@ -66,9 +68,20 @@ def _fetch(dataset: PrivateDataset, head: str, wanted: Mapping[str, str], folder
 
 
 def _events(folder: Path, wanted: Mapping[str, str], ids: dict[str, list[str]]) -> Iterator[Event]:
-    """The events of the shards in the order in which they were published; notes their ids."""
-    for path, blob in wanted.items():
-        ids[path] = []
-        for event in from_bytes(path, (folder / blob).read_bytes()):
-            ids[path].append(event.event_id)
-            yield event
+    """The events of the shards; notes their ids.
+
+    Those of one process come in the order in which it published them. Those of several go by their
+    time: any of them may go on with what another began.
+    """
+
+    def published(paths: Iterable[str]) -> Iterator[Event]:
+        for path in paths:
+            ids[path] = []
+            for event in from_bytes(path, (folder / wanted[path]).read_bytes()):
+                ids[path].append(event.event_id)
+                yield event
+
+    by_boot: dict[str, list[str]] = defaultdict(list)
+    for path in wanted:
+        by_boot[boot_of(path)].append(path)
+    return merge(*map(published, by_boot.values()), key=lambda event: event.created_at)

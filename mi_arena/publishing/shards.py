@@ -45,6 +45,11 @@ def is_shard(path: str) -> bool:
     return path.startswith(f"{FOLDER}/") and path.endswith(SUFFIX)
 
 
+def boot_of(path: str) -> str:
+    """Which start of which process wrote a shard."""
+    return path.rpartition("/")[2].rpartition("-")[0]
+
+
 class Shard(NamedTuple):
     """What one file is to hold."""
 

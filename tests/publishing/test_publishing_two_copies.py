@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mi_arena.access.identity import Identity
+from mi_arena.access.identity import Identities, Identity
+from mi_arena.battles.tokens import Tokens
 from mi_arena.publishing.private_dataset import PrivateDataset
 from mi_arena.publishing.status import read_status
 from mi_arena.records.battle_events import EpochClosed
@@ -96,3 +97,27 @@ def test_both_judgements_of_one_allocation_index_count_and_the_release_says_so(
     (epochs := json.loads((out / "epochs.json").read_text()))[0].update(doubled=[])
     (out / "epochs.json").write_text(json.dumps(epochs))
     assert study_main(["verify", str(out)]) == 4  # nobody may give an index twice without a word
+
+
+def test_a_judgement_is_put_back_after_the_battle_that_the_other_copy_began(
+    dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    """The names of the shards of whoever started first come first, whatever they hold."""
+    first, second = (SmallStudy(tmp_path / name) for name in ("first", "second"))
+    outboxes = [open_outbox(study.folder, dataset) for study in (first, second)]
+    epoch = first.epoch()
+    outboxes[0].publish()
+    outboxes[1].catch_up()
+    battle = second.battle(epoch, Plan(judged=False))
+    outboxes[1].publish()
+    outboxes[0].catch_up()
+    begun = first.store.latest("battle_started")
+    assert begun is not None
+    first.judge(epoch, battle, Tokens(Identities(SECRET)).begun(begun.event_id), Plan())
+    first.close(epoch)
+    outboxes[0].publish()
+    found = restored(dataset, tmp_path / "new").store
+    assert [event.event_id for event in found.events()] == [
+        event.event_id for event in first.store.events()
+    ]
+    assert len(project(found, SECRET).rows["judgements"]) == 1
