@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mi_arena.publishing.index import INDEX_NAME, ShardIndex
-from mi_arena.records.results_query import epochs
+from mi_arena.records.results_query import epochs, judgements_of_no_battle
 from mi_arena.records.store import DATABASE_NAME, EventStore
 from mi_arena.records.votes import Votes
 from mi_arena.release.status import LastRelease, release_status
@@ -101,16 +101,12 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
         with store.reading() as connection:
             rows = connection.exec_driver_sql("SELECT event_id, kind, created_at FROM events")
             stored = {row.event_id: _Stored(row.kind, row.created_at) for row in rows}
-        excluding = _excluding(store)
+        alarms = [*_excluding(store), *_of_no_battle(store)]
     finally:
         store.close()
     count = Counter(one.kind for one in stored.values())
     release = _released(release_status(data), count["judgement"] + count["match_judged"])
-    publishing, alarms = None, excluding
-    if count["judgement"] > count["battle_started"]:
-        alarms.append(
-            f"{count['judgement']} judgements are stored of {count['battle_started']} battles"
-        )
+    publishing = None
     if known is not None:
         publishing = _in_dataset(known, stored, moment)
         alarms += alarms_of(publishing, float(known.said.get("seconds", 0)))
@@ -139,6 +135,15 @@ def _excluding(store: EventStore) -> list[str]:
     ]
 
 
+def _of_no_battle(store: EventStore) -> list[str]:
+    if not (count := judgements_of_no_battle(store)):
+        return []
+    return [
+        f"{count} judgements are of battles whose beginning is not stored, and count nowhere: look "
+        "in the dataset's history for shards that were removed, put them back and restart the app"
+    ]
+
+
 def alarms_of(there: InDataset, seconds: float) -> list[str]:
     """A line for everything that is not as it should be; ``seconds``: how long an event may wait.
 
@@ -150,7 +155,8 @@ def alarms_of(there: InDataset, seconds: float) -> list[str]:
     if there.events_only_there:
         alarms.append(
             f"{there.events_only_there} events of the dataset are not in the store: a restart puts "
-            "back those that were lost, the others contradict what is stored"
+            "back those that were lost; the others say again what may be said once, as two copies "
+            "of the app do: run one copy only"
         )
     if there.events_doubled:
         alarms.append(f"{there.events_doubled} events stand in the dataset more than once")

@@ -58,6 +58,15 @@ GROUP BY role, topic, tuned_side, state
 ORDER BY role, topic, tuned_side, state
 """
 
+_OF_NO_BATTLE = """
+SELECT count(*)
+FROM events AS judged
+WHERE judged.kind = 'judgement'
+  AND NOT EXISTS (SELECT 1 FROM events AS started INDEXED BY battles_counted
+                  WHERE started.kind = 'battle_started'
+                    AND started.epoch = judged.epoch AND started.battle = judged.battle)
+"""
+
 _EPOCHS = """
 SELECT opened.epoch,
        opened.pair,
@@ -90,6 +99,12 @@ def judgement_rows(store: EventStore, epoch: str) -> list[JudgementRow]:
         # Straight from the driver's cursor: SQLAlchemy's rows would be made only to be copied.
         cursor = connection.exec_driver_sql(_JUDGEMENTS, (epoch,)).cursor
         return [] if cursor is None else [JudgementRow._make(row) for row in cursor.fetchall()]
+
+
+def judgements_of_no_battle(store: EventStore) -> int:
+    """How many judgements count nowhere because the beginning of their battle is not here."""
+    with store.reading() as connection:
+        return int(connection.exec_driver_sql(_OF_NO_BATTLE).scalar_one())
 
 
 def battle_counts(store: EventStore, epoch: str, now: datetime | None = None) -> list[BattleCount]:

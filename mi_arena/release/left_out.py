@@ -9,6 +9,7 @@ from mi_arena.records.payloads import Role
 from mi_arena.safety.check import findings
 
 Reason = Literal[
+    "no_battle",
     "withdrawn",
     "crisis",
     "open_epoch",
@@ -21,6 +22,7 @@ Reason = Literal[
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 ABOUT: dict[Reason, str] = {
+    "no_battle": "The beginning of its battle was lost, and with it what stood on which side.",
     "withdrawn": "Its rater took it back.",
     "crisis": "A sign of danger was seen while it was held.",
     "open_epoch": "Its epoch is open: what stood on which side may not be told yet.",

@@ -77,6 +77,10 @@ class _Making:
         for started in self._store.events("battle_started"):
             assert isinstance(started.payload, BattleStarted)
             self._battle(started, started.payload.battle, closed=started.epoch in closed)
+        for event in self._store.events("judgement"):
+            assert isinstance(event.payload, Judgement)
+            if event.payload.battle not in self._reasons:
+                self._made.left_out["judgements"]["no_battle"] += 1
         for event in self._store.events("battle_drawn"):
             drawn = event.payload
             assert isinstance(drawn, BattleDrawn)
@@ -159,13 +163,13 @@ class _Making:
     def _reason_of_drawn(self, id_: str, battle: str | None = None) -> Reason | None:
         """Why what came from a battle is left out: as the battle is."""
         battle = battle or self._battle_of.get(id_)
-        return self._reasons[battle] if battle is not None else None
+        return self._reasons.get(battle, "no_battle") if battle is not None else None
 
     def open_work(self) -> None:
         for work in self._books.assignments.values():
             battle = self._battle_of.get(work.target)
             if battle is not None and not self._books.done(work):
-                self._made.open_work += self._reasons[battle] is None
+                self._made.open_work += self._reason_of_drawn(work.target) is None
 
     def finished(self) -> Projection:
         for rows in self._made.rows.values():

@@ -326,9 +326,15 @@ class _Growing:
                 sets[payload.set] = replace(sets[payload.set], closed=True)
 
     def _draw(self, drawn: BattleDrawn) -> None:
-        started = next(self._store.events("battle_started", battle=drawn.battle))
+        started = next(self._store.events("battle_started", battle=drawn.battle), None)
+        if started is None:  # it was lost: the battle is gone, with all that hangs on it
+            self.gone.add(drawn.battle)
         for side, dialogue in sorted(drawn.dialogues.items()):
-            self._material(material_of_battle(started, side, dialogue, drawn.match))
+            self._material(
+                Material(dialogue, "", "", None, drawn.match, drawn.battle)
+                if started is None
+                else material_of_battle(started, side, dialogue, drawn.match)
+            )
 
     def _import(self, imported: DialogueImported, at: datetime) -> None:
         batch, imports = imported.batch or EARLIER, self.books.imports

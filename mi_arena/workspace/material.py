@@ -104,9 +104,11 @@ class MaterialStore:
         """The id of the dialogue on one side of a battle, drawn already or not."""
         return self._keyed("dialogue", f"{battle}:{side}")[:ID_LENGTH]
 
-    def of_battle(self, battle: str, side: Side) -> Material:
-        """One side of a battle, drawn already or not."""
-        started = next(self._store.events("battle_started", battle=battle))
+    def of_battle(self, battle: str, side: Side) -> Material | None:
+        """One side of a battle, drawn already or not; ``None`` where its beginning was lost."""
+        started = next(self._store.events("battle_started", battle=battle), None)
+        if started is None:
+            return None
         return material_of_battle(started, side, self.of_side(battle, side), self._match_of(battle))
 
     def _match_of(self, battle: str) -> str:
@@ -139,7 +141,12 @@ class MaterialStore:
         try:
             with self._store.transaction() as transaction:
                 # Another admin may have drawn some of them meanwhile.
-                still = [b for b in new if not transaction.count("battle_drawn", battle=b)]
+                still = [
+                    b
+                    for b in new
+                    if transaction.count("battle_started", battle=b)
+                    and not transaction.count("battle_drawn", battle=b)
+                ]
                 transaction.append_all(new[battle] for battle in still)
         except NotStored as error:
             raise not_saved(error) from None

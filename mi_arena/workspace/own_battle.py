@@ -28,6 +28,8 @@ class OwnBattles:
             raise Refused("not_yours")
         if state.judgement is None or state.flagged or state.withdrawn:
             raise Refused("not_open")
+        material = self._material.of_battle(battle, side)
+        assert material is not None  # it was started
         # Experts are told nothing before the epoch closes; everybody else was, on judging.
         revealed = who.role != "expert" or self._store.count("epoch_closed", epoch=state.epoch) > 0
         key = f"own:{battle}:{side}"
@@ -38,7 +40,7 @@ class OwnBattles:
             role=who.role,
             key=key,
             coding=f"{who.rater}:{key}",
-            messages=self._material.messages(self._material.of_battle(battle, side)),
+            messages=self._material.messages(material),
             source={
                 "source": "self",
                 "dialogue": self._material.of_side(battle, side),

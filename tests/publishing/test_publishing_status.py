@@ -96,7 +96,21 @@ def test_from_a_shell_while_the_app_has_everything_open(
     assert there["dataset"] == "me/arena-records" and 0 < there["oldest_waiting_seconds"] < 600
     assert told["release"] is None and told["release_reason"]
     # No battle was shown for these judgements.
-    assert told["alarms"] == ["4 judgements are stored of 0 battles"]
+    (alarm,) = told["alarms"]
+    assert alarm.startswith("4 judgements are of battles whose beginning is not stored")
+
+
+def test_a_judgement_of_no_battle_is_an_alarm_however_many_battles_there_are(
+    tmp_path: Path,
+) -> None:
+    study = SmallStudy(tmp_path)
+    for _ in range(3):
+        study.battle(study.epoch(), Plan(judged=False))
+    assert read_status(tmp_path).alarms == []
+    study.store.append(judgement("lost"))
+    (alarm,) = read_status(tmp_path).alarms
+    assert "1 judgements are of battles" in alarm and "restart" in alarm and "\n" not in alarm
+    study.store.close()
 
 
 def test_without_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

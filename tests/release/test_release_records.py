@@ -135,6 +135,33 @@ def test_each_reason(study: SmallStudy) -> None:
     assert len(made.rows["battles"]) == len(made.rows["judgements"]) == 1
 
 
+def test_what_hangs_on_a_battle_whose_beginning_was_lost_is_left_out_and_counted(
+    study: SmallStudy, tmp_path: Path
+) -> None:
+    epoch = study.epoch()
+    for _ in range(2):
+        battle = study.battle(epoch)
+    study.close(epoch)
+    coded = CodingSubmitted(
+        coding="own", revision=1, source="self", dialogue="never drawn", battle=study.battles[0],
+        side="A", trained=False, form="quick", filled=parse_coding(CODED),
+    )  # fmt: skip
+    study.tell(coded, VISITOR)
+    study.tell(
+        BattleDrawn(battle=battle, match="m", dialogues={"A": "a", "B": "b"}), CHIEF, epoch.id
+    )
+    study.tell(WorkAssigned(assignment="w", task="match", target="m"), EXPERT)
+    judged = MatchJudged(assignment="w", match="m", a_dialogue="a", overall="A", form_version="1")
+    study.tell(judged, EXPERT)
+    damaged = SmallStudy(tmp_path / "damaged")
+    damaged.store.put_back(e for e in study.store.events() if e.kind != "battle_started")
+    made = project(damaged.store, SECRET)
+    assert both_of(made) == all_of(damaged.store)
+    assert made.left_out["judgements"] == {"no_battle": 3}
+    assert made.left_out["codings"] == {"no_battle": 1}
+    damaged.store.close()
+
+
 def test_rows_have_the_documented_columns_and_no_id_of_the_records(study: SmallStudy) -> None:
     epoch = study.epoch()
     study.battle(epoch)

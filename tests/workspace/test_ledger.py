@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from mi_arena.records.workspace_events import (
     WorkReleased,
 )
 from mi_arena.workspace.ledger import Books, Ledger
+from mi_arena.workspace.report import coding_rows
 from mi_arena.workspace.workspace import Workspace
 from tests.workspace.conftest import (
     ANN,
@@ -34,6 +36,7 @@ from tests.workspace.conftest import (
     import_match,
     jsonl,
     line,
+    open_workspace,
     tell,
     train,
     withdrawn,
@@ -87,6 +90,26 @@ def test_all_that_hangs_on_a_battle_is_gone_with_it(
     assert {judged.match for judged, _ in after.verdicts.values()} == set(after.matches)
     assert {one.told.dialogue for one in after.latest()} == set(after.dialogues)
     assert after.practice == before.practice and after.bar == before.bar
+
+
+def test_all_that_hangs_on_a_battle_whose_beginning_was_lost_is_left_out(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """As when somebody removed a shard of the dataset, and the disk was lost."""
+    battle = study(workspace)
+    append_battle(workspace.store, "never drawn")
+    hand_in(workspace, workspace.own.job(VISITOR, "never drawn", "A"))
+    kept = (e for e in workspace.store.events() if e.kind != "battle_started")
+    damaged = open_workspace(tmp_path / "damaged")
+    damaged.store.put_back(kept)
+    assert damaged.material.draw_battles() == 0
+    found = damaged.ledger.now()
+    assert counted(found) == {
+        "dialogues": 2, "matches": 1, "assignments": 3, "codings": 3, "verdicts": 1
+    }  # fmt: skip
+    assert battle not in {material.battle for material in found.dialogues.values()}
+    assert len(list(coding_rows(found, damaged.material))) == 2
+    damaged.close()
 
 
 @pytest.mark.parametrize("ended", [withdrawn, flagged])
