@@ -124,7 +124,8 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
 
 
 def _excluding(store: EventStore) -> list[str]:
-    """A line for each open epoch in which the share of votes that don't count has jumped."""
+    """A line for each open epoch in which a large share of votes, or a larger one than before,
+    doesn't count."""
     votes = Votes(store)
     jumps = [(one.id, jump(votes.flags(one.id))) for one in epochs(store) if one.closed_at is None]
     return [

@@ -35,6 +35,8 @@ class Limits:
 
 
 LIMITS = Limits()
+MUCH = 0.25
+"""A larger share that doesn't count is an alarm, however long it has been so."""
 
 
 class Vote(NamedTuple):
@@ -87,18 +89,20 @@ def by_reason(reasons: Mapping[str, Reason]) -> dict[Reason, int]:
 
 
 def jump(flags: Sequence[bool], latest: int = 50, least: int = 20) -> Jump:
-    """Whether the excluded share has jumped: a broken rule would drop honest votes in silence.
+    """Whether the excluded share has jumped or is large: a broken rule would drop honest votes in
+    silence.
 
-    ``flags``: excluded or not, in the order of the judgements. Alarm where the 95 % Wilson
-    intervals of the latest and of those before don't touch, and the latest share is the larger;
-    without ``least`` before, where more than half of the latest are excluded.
+    ``flags``: excluded or not, in the order of the judgements. Alarm where the 95 % Wilson interval
+    of the latest lies above ``MUCH`` as a whole (rules are applied on reading, so a broken one
+    takes the votes of before too, and nothing jumps), or above the interval of those before, where
+    there are ``least``.
     """
     new, old = flags[-latest:], flags[:-latest]
     now, then = wilson(sum(new), len(new)), wilson(sum(old), len(old))
     alarm = False
     if len(new) >= least:
-        low = now.low or 0.0
-        alarm = low > (then.high or 0.0) if len(old) >= least else low > 0.5
+        before = (then.high or 0.0) if len(old) >= least else 1.0
+        alarm = (now.low or 0.0) > min(before, MUCH)
     return Jump(now.value, then.value, len(new), len(old), alarm)
 
 

@@ -105,12 +105,19 @@ def test_the_order_of_reading_does_not_matter(votes: list[Vote]) -> None:
         ((0, 500), (3, 50), True),
         ((10, 500), (2, 50), False),
         ((10, 500), (20, 50), True),
-        ((250, 500), (30, 50), False),
+        ((80, 500), (15, 50), False),
+        ((80, 500), (19, 50), True),
         ((250, 500), (0, 50), False),  # a share that falls is no alarm
+        # Rules are applied on reading: one that is broken takes the votes of before too.
+        ((500, 500), (50, 50), True),
+        ((20, 20), (50, 50), True),
+        ((450, 500), (45, 50), True),
+        ((250, 500), (25, 50), True),
+        ((90, 500), (9, 50), False),
         ((0, 0), (0, 19), False),
         ((0, 0), (19, 19), False),  # too few to say anything
-        ((0, 0), (25, 30), True),
-        ((0, 0), (16, 30), False),
+        ((0, 0), (13, 30), True),
+        ((0, 0), (12, 30), False),
     ],
 )
 def test_the_alarm(before: tuple[int, int], latest: tuple[int, int], alarm: bool) -> None:
@@ -119,6 +126,11 @@ def test_the_alarm(before: tuple[int, int], latest: tuple[int, int], alarm: bool
     assert found.alarm == alarm
     assert found.n_latest + found.n_before == len(flags)
     assert found.latest == (latest[0] / latest[1])
+
+
+@given(st.integers(0, 300), st.integers(20, 300))
+def test_a_rule_that_takes_everything_is_always_an_alarm(before: int, latest: int) -> None:
+    assert jump([True] * (before + latest)).alarm
 
 
 def test_no_judgements_are_no_alarm() -> None:

@@ -24,7 +24,7 @@ class EpochStanding:
     public: ResultsTable
     expert: ResultsTable
     alarm: bool = False
-    """The share of judgements that don't count has jumped."""
+    """The share of judgements that don't count has jumped or is large."""
 
 
 def epochs_html(standings: Sequence[EpochStanding], minimum: int, lang: Lang) -> str:
