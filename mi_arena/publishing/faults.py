@@ -39,7 +39,7 @@ class Denied(DatasetFault):
 
 
 class BadShard(DatasetFault):
-    """A shard is not what was published, or a newer MI Arena wrote it."""
+    """A shard is not what was published, comes broken, or a newer MI Arena wrote it."""
 
 
 def fault_of(error: Exception, repo: str) -> DatasetFault:

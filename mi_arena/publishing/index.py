@@ -1,6 +1,6 @@
 """Which event stands in which shard of the private dataset, as far as this machine knows.
 
-A cache: a shard never changes, so what was read of it once stays true under its path and git's
+A cache: a shard never changes, so what was read of it once stays true under its path and the
 name of its content. Deleted or damaged, it is made anew from the dataset. Beside it stand notes for
 whoever asks from another process how publishing goes.
 """
@@ -52,7 +52,7 @@ class ShardIndex:
             self._connection = self._opened(read_only)
 
     def known(self) -> dict[str, str]:
-        """Path to git's name of the content, of every shard that was read or written here."""
+        """Path to the name of the content, of every shard that was read or written here."""
         return dict(self._rows("SELECT path, blob FROM shards"))
 
     def ids(self) -> set[str]:
@@ -74,7 +74,7 @@ class ShardIndex:
         return {path for _, path in self._where(ids)}
 
     def add(self, shards: Mapping[str, tuple[str, Collection[str]]]) -> None:
-        """By path: git's name of a shard's content, and the ids of its events. All or none."""
+        """By path: the name of a shard's content, and the ids of its events. All or none."""
         with self._writing() as connection:
             for path, (blob, ids) in shards.items():
                 self._forget(connection, path)

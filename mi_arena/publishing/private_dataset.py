@@ -50,14 +50,15 @@ class PrivateDataset:
         return info.sha
 
     def shards(self, head: str) -> dict[str, str]:
-        """The shards at a commit: path to git's name of what is in it."""
+        """The shards at a commit: path to the name of what is in it (see ``is_named``)."""
         with self._faults():
             try:
                 tree = self._api.list_repo_tree(
                     self.repo, FOLDER, recursive=True, revision=head, repo_type=DATASET
                 )
                 return {
-                    file.path: file.blob_id
+                    # Of a large file git names only a pointer.
+                    file.path: file.blob_id if file.lfs is None else file.lfs.sha256
                     for file in tree
                     if isinstance(file, RepoFile) and is_shard(file.path)
                 }
@@ -107,6 +108,13 @@ def open_dataset(repo: str, token: str) -> PrivateDataset:
 def blob_id(content: bytes) -> str:
     """git's name of a file's content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def is_named(content: bytes, name: str) -> bool:
+    """Whether a file's content has this name: git's, or the SHA-256 by which large files go."""
+    if len(name) == 2 * hashlib.sha256().digest_size:
+        return hashlib.sha256(content).hexdigest() == name
+    return blob_id(content) == name
 
 
 def _client() -> httpx2.Client:

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from heapq import merge
 from pathlib import Path
 
+from mi_arena.publishing.faults import BadShard
 from mi_arena.publishing.index import ShardIndex
-from mi_arena.publishing.private_dataset import PrivateDataset
+from mi_arena.publishing.private_dataset import PrivateDataset, is_named
 from mi_arena.publishing.shards import boot_of, from_bytes
 from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
@@ -24,6 +25,8 @@ FETCHED_NAME = "restoring"
 need not fetch again."""
 AT_ONCE = 8
 """Shards that are fetched side by side."""
+TRIES = 2
+"""How often a shard is downloaded that comes with another content than is listed."""
 
 
 def catch_up(dataset: PrivateDataset, store: EventStore, index: ShardIndex) -> str:
@@ -49,15 +52,22 @@ def catch_up(dataset: PrivateDataset, store: EventStore, index: ShardIndex) -> s
 
 
 def _fetch(dataset: PrivateDataset, head: str, wanted: Mapping[str, str], folder: Path) -> None:
-    """Each into a file that is named by its content."""
+    """Each into a file that is named by its content. Raises ``DatasetFault``."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def fetch(path: str) -> None:
-        file = folder / wanted[path]
-        if not file.exists():
-            part = file.with_suffix(".part")
-            part.write_bytes(dataset.read(path, head))
-            part.replace(file)
+        file, name = folder / wanted[path], wanted[path]
+        # An answer may end early, and a power cut may leave a file empty under its name: only the
+        # content tells.
+        if file.exists() and is_named(file.read_bytes(), name):
+            return
+        for _ in range(TRIES):
+            if is_named(content := dataset.read(path, head), name):
+                file.write_bytes(content)
+                return
+        raise BadShard(
+            f"{path}: what was downloaded ({len(content)} bytes) is not what the dataset lists"
+        )
 
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="restoring")
     try:

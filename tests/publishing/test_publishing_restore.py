@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from mi_arena.publishing.faults import BadShard, Busy
 from mi_arena.publishing.index import INDEX_NAME
 from mi_arena.publishing.private_dataset import PrivateDataset
+from mi_arena.publishing.restore import FETCHED_NAME
 from mi_arena.records.battle_events import ConsentGiven
 from mi_arena.records.events import Event
 from mi_arena.records.store import DATABASE_NAME, EventStore, events_table
@@ -131,6 +133,74 @@ def test_a_bad_shard_is_named_and_nothing_is_restored(
         open_outbox(tmp_path / "new", dataset).catch_up()
     assert path in str(raised.value) and "戒烟" not in str(raised.value)
     assert "\n" not in str(raised.value) and open_store(tmp_path / "new").count() == 0
+
+
+LARGE = pytest.mark.parametrize("large", [False, True], ids=["small", "kept as large"])
+BROKEN = pytest.mark.parametrize(
+    "broken", [lambda content: b"", lambda content: content[: content.index(b"\n") + 1]],
+    ids=["empty", "cut at the end of a line"],
+)  # fmt: skip
+
+
+def as_kept(hub: HubStandIn, large: bool) -> str:
+    """The second shard, as the Hub may keep it; its path."""
+    path = sorted(hub.repos[REPO].files)[1]
+    if large:
+        hub.repos[REPO].kept_large.add(path)
+    return path
+
+
+@LARGE
+@BROKEN
+def test_what_was_fetched_is_checked_before_it_is_used(
+    hub: HubStandIn,
+    dataset: PrivateDataset,
+    tmp_path: Path,
+    before: Path,
+    stored: list[Event],
+    large: bool,
+    broken: Callable[[bytes], bytes],
+) -> None:
+    """As a power cut leaves a file, or an answer that ended early and whole lines of it came."""
+    path = as_kept(hub, large)
+    whole = hub.repos[REPO].files[path]
+    folder = tmp_path / "new" / FETCHED_NAME
+    folder.mkdir(parents=True)
+    (folder / dataset.shards(dataset.head())[path]).write_bytes(broken(whole))
+    hub.repos[REPO].broken[path] = [broken(whole)]
+    open_outbox(tmp_path / "new", dataset).catch_up()
+    assert rows(tmp_path / "new") == rows(before)
+
+
+@LARGE
+@BROKEN
+def test_what_comes_broken_again_keeps_everything_closed_until_it_comes_whole(
+    hub: HubStandIn,
+    dataset: PrivateDataset,
+    tmp_path: Path,
+    before: Path,
+    stored: list[Event],
+    large: bool,
+    broken: Callable[[bytes], bytes],
+) -> None:
+    path = as_kept(hub, large)
+    hub.repos[REPO].broken[path] = [broken(hub.repos[REPO].files[path])] * 2
+    outbox = open_outbox(tmp_path / "new", dataset)
+    with pytest.raises(BadShard, match="is not what the dataset lists") as raised:
+        outbox.catch_up()
+    assert path in str(raised.value) and "\n" not in str(raised.value)
+    assert open_store(tmp_path / "new").count() == 0
+    outbox.catch_up()
+    assert rows(tmp_path / "new") == rows(before) and outbox.publish() is None
+
+
+def test_a_shard_that_is_kept_as_large_is_read_once(
+    hub: HubStandIn, dataset: PrivateDataset, before: Path, stored: list[Event]
+) -> None:
+    as_kept(hub, large=True)
+    for _ in range(3):
+        open_outbox(before, dataset).catch_up()
+    assert reads(hub) == 1
 
 
 def test_a_try_that_breaks_off_adds_nothing_and_the_next_goes_on_with_what_it_fetched(

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -53,6 +53,11 @@ class Repo:
     """Their summaries."""
     large: list[dict[str, Any]] = field(default_factory=list)
     """Files that were uploaded apart from commits; none is by this stand-in itself."""
+    kept_large: set[str] = field(default_factory=set)
+    """Paths of ``files`` that are kept as large ones: listed with the SHA-256 of what is in them,
+    and with git's name of a pointer."""
+    broken: dict[str, list[bytes]] = field(default_factory=dict)
+    """By path: what the next downloads of it give instead."""
 
     @property
     def head(self) -> str:
@@ -252,7 +257,7 @@ class HubStandIn(HttpStandIn):
                 return 200, {}, {}
             case ["tree", _, *inside]:
                 deep = query.get("recursive", ["false"])[0].lower() == "true"
-                found = tree(repo.files, "/".join(inside), deep)
+                found = tree(repo.files, "/".join(inside), deep, repo.kept_large)
                 return (200, found, {}) if found or not inside else NO_ENTRY
         return 404, {"error": f"the stand-in has no {rest}"}, {}
 
@@ -285,7 +290,9 @@ class HubStandIn(HttpStandIn):
         content = repo.files.get(path)
         if content is None:
             return NO_ENTRY
-        return 200, content, {"ETag": f'"{blob_id(content)}"', "X-Repo-Commit": repo.head}
+        etag = {"ETag": f'"{blob_id(content)}"', "X-Repo-Commit": repo.head}
+        broken = repo.broken.get(path)
+        return 200, broken.pop(0) if broken else content, etag
 
     def _jobs(
         self, method: str, rest: list[str], query: dict[str, list[str]], body: bytes
@@ -343,11 +350,22 @@ def blob_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-def tree(files: dict[str, bytes], folder: str, deep: bool) -> list[dict[str, Any]]:
+def pointed(content: bytes) -> dict[str, Any]:
+    """What is told of a large file."""
+    digest, size = hashlib.sha256(content).hexdigest(), len(content)
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {size}\n"
+    lfs = {"oid": digest, "size": size, "pointerSize": len(pointer)}
+    return {"oid": blob_id(pointer.encode()), "lfs": lfs}
+
+
+def tree(
+    files: dict[str, bytes], folder: str, deep: bool, large: Collection[str] = ()
+) -> list[dict[str, Any]]:
     start = f"{folder}/" if folder else ""
     inside = {name: content for name, content in files.items() if name.startswith(start)}
     found = [
         {"type": "file", "path": name, "size": len(content), "oid": blob_id(content)}
+        | (pointed(content) if name in large else {})
         for name, content in inside.items()
         if deep or "/" not in name.removeprefix(start)
     ]
