@@ -168,6 +168,9 @@ def study_secret(settings: Settings) -> bytes:
         try:
             with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
                 out.write(secrets.token_hex(32))
+                # Before any record hangs on it: those outlive a power cut.
+                out.flush()
+                os.fsync(out.fileno())
         except FileExistsError:
             pass
         text = path.read_text().strip()

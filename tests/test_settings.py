@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import subprocess
@@ -89,6 +90,15 @@ def test_a_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     first = study_secret(settings)
     assert study_secret(settings) == first and len(first) >= 32
     assert stat.S_IMODE((tmp_path / "new" / "secret").stat().st_mode) == 0o600
+
+
+def test_a_new_secret_is_on_the_disk_before_anything_hangs_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
+    study_secret(Settings(data=tmp_path))
+    assert synced == [64]
 
 
 def test_the_readme_tells_every_setting() -> None:

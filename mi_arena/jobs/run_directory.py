@@ -32,11 +32,18 @@ STOP_NAME = "stop-asked"
 """Left by whoever asked the process to end: a script that is still beginning can't say so."""
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader never sees half of it."""
+def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
+    """Replace a file in one step, so that a reader never sees half of it.
+
+    ``durable``: nor does one after a power cut, which costs a wait for the disk.
+    """
     # Two processes may write the same file; each has a part of its own.
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
+    with part.open("w", encoding="utf-8") as out:
+        out.write(text)
+        if durable:
+            out.flush()
+            os.fsync(out.fileno())
     os.replace(part, path)
 
 

@@ -43,4 +43,5 @@ def release_status(data: Path) -> LastRelease | None:
 
 def note_release(data: Path, released: LastRelease) -> None:
     """Keep it in the data folder. Raises ``OSError``."""
-    write_atomically(data / LAST_RELEASE, released.model_dump_json(indent=1) + "\n")
+    text = released.model_dump_json(indent=1) + "\n"
+    write_atomically(data / LAST_RELEASE, text, durable=True)

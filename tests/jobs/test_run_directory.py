@@ -116,3 +116,15 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="killed"):
         write_atomically(path, "new")
     assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_a_durable_file_is_whole_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, done = tmp_path / "last.json", []
+    replace = os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: done.append(os.fstat(file).st_size))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("placed"), replace(*paths)))
+    write_atomically(path, "text", durable=True)
+    write_atomically(path, "other")
+    assert done == [4, "placed", "placed"]
