@@ -21,7 +21,7 @@ from huggingface_hub.utils._http import (
     http_backoff,
 )
 
-from mi_arena.publishing.faults import HUB_ERRORS, DatasetFault, Denied, fault_of
+from mi_arena.publishing.faults import HUB_ERRORS, DatasetFault, Denied, Moved, fault_of
 from mi_arena.publishing.shards import FOLDER, is_shard
 
 DATASET = "dataset"
@@ -37,7 +37,7 @@ class PrivateDataset:
         self.repo, self._api = repo, api
 
     def head(self) -> str:
-        """The commit it stands at."""
+        """The commit it stands at. ``Denied`` where it is public."""
         with self._faults():
             info = self._api.dataset_info(self.repo)
         if not info.private:
@@ -78,6 +78,9 @@ class PrivateDataset:
     def commit(self, shards: Mapping[str, bytes], message: str, onto: str) -> str:
         """Add shards in one commit and return the new head; ``Moved`` where ``onto`` is not the
         head. After any fault it may have landed or not."""
+        # Asked each time: a dataset that is made public has the same head as before.
+        if self.head() != onto:
+            raise Moved(f"the dataset {self.repo}: another commit came first")
         with self._faults():
             made = self._api.create_commit(
                 self.repo,

@@ -143,6 +143,36 @@ def test_a_public_dataset_is_refused_and_gets_nothing(
     assert "\n" not in str(raised.value) and not hub.repos[REPO].files
 
 
+def test_a_dataset_that_is_made_public_gets_nothing_more_until_it_is_private(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    """A change of visibility is no commit: its head stays the same."""
+    outbox, store = open_outbox(tmp_path, dataset), open_store(tmp_path)
+    store.append(judgement("b1"))
+    outbox.publish()
+    hub.repos[REPO].private = False
+    store.append(judgement("b2", reason="我想戒烟"))
+    for _ in range(2):
+        with pytest.raises(Denied, match="is public"):
+            outbox.publish()
+    assert len(published(hub)) == 1 and len(outbox.waiting()) == 1
+    hub.repos[REPO].private = True
+    outbox.publish()
+    assert published(hub) == list(store.events())
+
+
+def test_a_head_that_has_moved_costs_no_upload(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    outbox, store = open_outbox(tmp_path, dataset), open_store(tmp_path)
+    outbox.catch_up()
+    hub.repos[REPO].commits.append("somebody else's")
+    store.append(judgement())
+    hub.calls.clear()
+    assert outbox.publish() is not None
+    assert sum("POST" in call and "/commit/" in call for call in hub.calls) == 1
+
+
 def test_a_dataset_that_is_not_there_is_not_made(hub: HubStandIn, tmp_path: Path) -> None:
     del hub.repos[REPO]
     with pytest.raises(Denied, match="hf repos create"):
