@@ -68,7 +68,8 @@ class Publisher:
             return self._store.taking
 
     def then(self, action: Callable[[], object]) -> None:
-        """Do this once everything is restored: here and now, or in the publisher's thread."""
+        """Do this once everything is restored: here and now, or in the publisher's thread, again
+        and again until it does not raise."""
         with self._changed:
             if not self._store.taking:
                 self._after.append(action)
@@ -117,7 +118,10 @@ class Publisher:
         try:
             if not self._store.taking:
                 self._restore()
+            failed = self._follow()
             self._publish(asked)
+            if failed is not None:
+                raise failed
         except Exception as error:
             self._failures += 1
             wait = pause(self._failures, error.seconds if isinstance(error, Busy) else 0.0)
@@ -135,10 +139,19 @@ class Publisher:
             self._since = time.monotonic() - self._seconds
         with self._changed:
             self._store.taking = True
-            actions, self._after = self._after, []
         self._note("taking", True)
-        for action in actions:
-            action()
+
+    def _follow(self) -> Exception | None:
+        """Do what was to follow the restoring. What fails is left for the next turn; why it did."""
+        fault, left = None, []
+        for action in self._after:  # nothing is added to it any more
+            try:
+                action()
+            except Exception as error:
+                fault = error
+                left.append(action)
+        self._after = left
+        return fault
 
     def _publish(self, asked: int) -> None:
         while waiting := len(self._outbox.waiting()):

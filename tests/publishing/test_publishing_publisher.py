@@ -15,7 +15,7 @@ from mi_arena.publishing.outbox import Outbox
 from mi_arena.publishing.pace import FIRST, LONGEST, Quota, pause
 from mi_arena.publishing.private_dataset import PrivateDataset
 from mi_arena.publishing.publisher import Publisher
-from mi_arena.records.store import EventStore, NotTaken
+from mi_arena.records.store import EventStore, NotStored, NotTaken
 from tests.processes import until
 from tests.publishing.conftest import REPO, judgement, open_index, open_store, published
 from tests.training.on_hub.hub_stand_in import TOKEN, Fault, HubStandIn, Repo
@@ -147,6 +147,31 @@ def test_nothing_is_taken_until_everything_is_restored_and_then_by_itself(
     store.append(judgement("b1"))
     publisher.then(lambda: done.append("now"))
     assert done == ["later", "now"]
+
+
+def test_what_is_to_follow_and_fails_is_tried_again_and_holds_up_nothing(
+    hub: HubStandIn, store: EventStore, started: Open, tmp_path: Path
+) -> None:
+    """As when the disk is full at the moment of a start."""
+    hub.faults.append(Fault("GET", f"/api/datasets/{REPO}", 503, times=6))
+    store.append(judgement())
+    publisher = started()
+    done: list[str] = []
+    full = True
+
+    def fails() -> None:
+        if full:
+            raise NotStored("not stored: the disk is full")
+        done.append("first")
+
+    assert not publisher.wait_for_restore(60)
+    for action in (fails, lambda: done.append("second")):
+        publisher.then(action)
+    until(lambda: done == ["second"])
+    until(lambda: published(hub) == list(store.events()))
+    until(lambda: "the disk is full" in open_index(tmp_path).notes()["last_error"]["line"])
+    full = False
+    until(lambda: done == ["second", "first"])
 
 
 @pytest.mark.parametrize(
