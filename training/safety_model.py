@@ -57,8 +57,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--false-alarms",
         type=float,
-        default=0.12,
-        help="share of hard lines that may be stopped in cross-validation (0.12: recall first)",
+        default=0.1,
+        help="share of hard lines that may be stopped in cross-validation (0.1: recall first)",
     )
     return parser.parse_args(argv)
 

@@ -12,6 +12,7 @@ Reason = Literal[
     "no_battle",
     "withdrawn",
     "crisis",
+    "minor",
     "open_epoch",
     "admin",
     "not_judged",
@@ -25,6 +26,7 @@ ABOUT: dict[Reason, str] = {
     "no_battle": "The beginning of its battle was lost, and with it what stood on which side.",
     "withdrawn": "Its rater took it back.",
     "crisis": "A sign of danger was seen while it was held.",
+    "minor": "Its rater said then or later that they are under 18.",
     "open_epoch": "Its epoch is open: what stood on which side may not be told yet.",
     "admin": "An admin's trial; the study's tables don't count it either.",
     "not_judged": "It was left before it was judged, so its rater has no receipt to withdraw it "
@@ -36,15 +38,18 @@ ABOUT: dict[Reason, str] = {
 }
 
 
-def reason_of_battle(state: BattleState, role: Role, *, closed: bool) -> Reason | None:
+def reason_of_battle(state: BattleState, role: Role, *, closed: bool, young: bool) -> Reason | None:
     """The first reason that applies to a battle; ``None`` where it goes out.
 
-    ``closed``: whether its epoch is.
+    ``closed``: whether its epoch is. ``young``: whether its rater, in it or later, said that they
+    are under age.
     """
     if state.withdrawn:
         return "withdrawn"
     if state.flagged is not None or (state.ended is not None and state.ended.reason == "crisis"):
         return "crisis"
+    if young:
+        return "minor"
     if not closed:
         return "open_epoch"
     if role == "admin":

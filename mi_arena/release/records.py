@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mi_arena.access.keyed import keyed_by
 from mi_arena.battles.state import replay
-from mi_arena.records.battle_events import BattleStarted, Judgement
+from mi_arena.records.battle_events import BattleEnded, BattleStarted, Judgement
 from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
 from mi_arena.records.votes import Votes
@@ -69,11 +70,17 @@ class _Making:
         self._made = Projection()
         self._reasons: dict[str, Reason | None] = {}
         """Of every battle; ``None`` for those that go out."""
+        self._young: dict[str, datetime] = {}
+        """When a rater last said that they are under age; whoever agreed again is of age since."""
         self._battle_of: dict[str, str] = {}
         """By dialogue and by match: the battle from which they were drawn."""
 
     def battles(self) -> None:
         closed = {event.epoch for event in self._store.events("epoch_closed")}
+        for event in self._store.events("battle_ended"):
+            assert isinstance(event.payload, BattleEnded)
+            if event.payload.reason == "minor" and event.rater:
+                self._young[event.rater] = event.created_at
         for started in self._store.events("battle_started"):
             assert isinstance(started.payload, BattleStarted)
             self._battle(started, started.payload.battle, closed=started.epoch in closed)
@@ -91,7 +98,9 @@ class _Making:
         state = replay(events)
         assert state is not None  # it was started
         judged = [(e, e.payload) for e in events if isinstance(e.payload, Judgement)]
-        reason = reason_of_battle(state, started.role, closed=closed)
+        said = self._young.get(state.rater)
+        young = said is not None and started.created_at <= said
+        reason = reason_of_battle(state, started.role, closed=closed, young=young)
         self._reasons[battle] = reason
         if reason is not None:
             made.left_out["battles"][reason] += 1

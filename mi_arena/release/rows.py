@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from mi_arena.battles.form import POINTS
-from mi_arena.battles.state import BattleState, Round
+from mi_arena.battles.state import SIDES, BattleState, Round
 from mi_arena.miti.coding import Coding
 from mi_arena.miti.items import GLOBALS
-from mi_arena.records.battle_events import Judgement, Replied, Reply, Verdict
+from mi_arena.records.battle_events import Judgement, Replied, Reply, ReplyWithheld, Verdict
 from mi_arena.records.events import Event
 from mi_arena.records.workspace_events import MatchJudged
 from mi_arena.release.masking import Masker
@@ -28,6 +29,7 @@ class Rows:
         """``events`` are all of the battle; ``started`` the one that began it."""
         told = state.started
         replied = {e.payload.round: e.payload for e in events if isinstance(e.payload, Replied)}
+        withheld = Counter(e.payload.source for e in events if isinstance(e.payload, ReplyWithheld))
         return {
             "battle": self._name.of("battle", told.battle),
             "rater": self._name.of("rater", state.rater),
@@ -41,6 +43,7 @@ class Rows:
             "allocation_index": told.allocation_index,
             "tuned_side": told.tuned_side,
             "rounds": [self._round(one, replied.get(one.number)) for one in state.rounds],
+            **{f"withheld_{side.lower()}": withheld[side] for side in SIDES},
             "excluded_reason": None,
         }
 

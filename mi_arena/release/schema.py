@@ -131,6 +131,9 @@ COLUMNS: dict[Table, tuple[Column, ...]] = {
             "Client turn and both replies, masked; `end` is `stop`, `length`, `cancelled` or "
             "`error`; `seed` is the generation's. `a` and `b` are null where nothing came.",
         ),
+        Column("withheld_a", _INT, "How often a turn was tried again because what A answered did "
+               "harm, so that it was shown to nobody."),
+        Column("withheld_b", _INT, "The same of B."),
         _EXCLUDED,
     ),
 }  # fmt: skip

@@ -8,6 +8,7 @@ plain statement of danger hangs on what was learnt.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -40,6 +41,7 @@ KINDS: dict[Speaker, tuple[Category, ...]] = {
 _WINDOW = 160
 """Characters looked at together: a sentence of danger must not drown in a long text."""
 _STEP = 80
+_SENTENCE = re.compile(r"[^。！？!?.\n]{2,}[。！？!?.\n]*")
 
 
 def pieces(text: str, found: Iterable[str] = ()) -> dict[int, float]:
@@ -111,12 +113,14 @@ def weighed(
         return found  # broken characters: nothing like it was learnt from
     model = models()[speaker]
     ids = [one.pattern_id for one in found]
+    threshold = model.threshold if is_han(text) else model.threshold_latin
     worst = max((pieces(part, ids) for part in windows(text)), key=model.score)
-    above = model.score(worst) - (model.threshold if is_han(text) else model.threshold_latin)
-    if above > 0:
+    if model.score(worst) > threshold:
         kind = KINDS[speaker][model.kind(worst)]
         return [*found, Finding(kind, f"learned-{speaker}")]
-    if above < -SURE:
+    # Sure of the whole and of each sentence: a plain statement must not drown in other words.
+    parts = [text, *_SENTENCE.findall(text)] if any(one in wide for one in ids) else []
+    if parts and all(model.score(pieces(part, ids)) < threshold - SURE for part in parts):
         return [one for one in found if one.pattern_id not in wide]
     return found
 

@@ -18,6 +18,7 @@ from mi_arena.access.keyed import keyed_by
 from mi_arena.access.members import Members
 from mi_arena.miti.coding import parse_coding
 from mi_arena.miti.vignettes import vignettes
+from mi_arena.records.battle_events import BattleEnded, ReplyWithheld
 from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
@@ -133,6 +134,32 @@ def test_each_reason(study: SmallStudy) -> None:
     )
     assert sum(made.withheld[first.id].values()) == 8
     assert len(made.rows["battles"]) == len(made.rows["judgements"]) == 1
+
+
+def test_what_somebody_under_age_held_before_they_said_so_is_left_out(study: SmallStudy) -> None:
+    epoch, other = study.epoch(), Identity("another", "public")
+    study.battle(epoch)
+    last = study.battle(epoch, Plan(judged=False))
+    study.tell(BattleEnded(battle=last, reason="minor"), VISITOR, epoch.id)
+    study.battle(epoch, Plan(who=other))
+    study.battle(epoch)  # agreed anew, to be of age
+    study.close(epoch)
+    made = project(study.store, SECRET)
+    assert made.left_out["battles"] == Counter(minor=2)
+    assert made.left_out["judgements"] == Counter(minor=1)
+    assert sorted(row["allocation_index"] for row in made.rows["battles"]) == [2, 3]
+
+
+def test_a_row_says_how_often_a_side_was_withheld(study: SmallStudy) -> None:
+    epoch = study.epoch()
+    battle = study.battle(epoch)
+    withheld = ReplyWithheld(
+        battle=battle, round=2, category="model_gives_dose", source="B", terms=["x"]
+    )
+    study.tell(withheld, VISITOR)
+    study.close(epoch)
+    (row,) = project(study.store, SECRET).rows["battles"]
+    assert (row["withheld_a"], row["withheld_b"]) == (0, 1)
 
 
 def test_what_hangs_on_a_battle_whose_beginning_was_lost_is_left_out_and_counted(
