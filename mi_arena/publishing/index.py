@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mi_arena.records.owner_only import owner_only
 from mi_arena.records.store import NotStored, Unreadable, cause_of
 
 INDEX_NAME = "published.sqlite"
@@ -116,6 +117,7 @@ class ShardIndex:
         )
         try:
             if not read_only:
+                owner_only(self.path)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(_TABLES)
             connection.execute("SELECT path FROM shards LIMIT 1")

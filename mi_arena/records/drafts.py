@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from mi_arena.records.owner_only import owner_only
 from mi_arena.records.store import NotStored, Unreadable, cause_of
 
 DRAFTS_NAME = "drafts.sqlite"
@@ -52,6 +53,7 @@ class Drafts:
             self._connection = sqlite3.connect(
                 path, timeout=busy_timeout, check_same_thread=False, isolation_level=None
             )
+            owner_only(path)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute(_TABLE)

@@ -38,6 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from mi_arena.records.events import Event
+from mi_arena.records.owner_only import owner_only
 from mi_arena.records.payloads import Kind
 
 DATABASE_NAME = "events.sqlite"
@@ -374,6 +375,8 @@ class EventStore:
     def _prepare(self, read_only: bool) -> None:
         """Make the table where it is missing, once, however many processes start together."""
         version = self._version()
+        if not read_only:
+            owner_only(self.path)
         if version == SCHEMA_VERSION:
             return
         if version > SCHEMA_VERSION:
