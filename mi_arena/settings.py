@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "MI_ARENA_"
+DATASET = re.compile(r"[\w.-]+/[\w.-]+")
 USER_NAME = re.compile(r"[A-Za-z0-9][\w-]{0,95}", re.ASCII)
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,13 +53,11 @@ class Settings(BaseSettings):
     )
     dataset: str | None = Field(
         None,
-        pattern=r"^[\w.-]+/[\w.-]+$",
         description="private dataset on the Hub, owner/name, that every event goes to and a lost "
         "disk is restored from; needs HF_TOKEN and MI_ARENA_SECRET; unset publishes nothing",
     )
     release: str | None = Field(
         None,
-        pattern=r"^[\w.-]+/[\w.-]+$",
         description="public dataset on the Hub, owner/name, that a release is pushed to",
     )
     publish_events: int = Field(50, ge=1, description="events that wait before they are published")
@@ -83,6 +82,13 @@ class Settings(BaseSettings):
     )
     moderation_model: str | None = Field(None, description="name of the moderation model")
     moderation_key: SecretStr | None = Field(None, description="key of that endpoint")
+
+    @field_validator("dataset", "release")
+    @classmethod
+    def _with_its_owner(cls, value: str | None) -> str | None:
+        if value is not None and not DATASET.fullmatch(value):
+            raise ValueError("name the dataset with its owner, owner/name")
+        return value
 
     @field_validator("moderation_url")
     @classmethod

@@ -57,6 +57,18 @@ def test_a_wrong_one_is_named_in_one_line(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["MI_ARENA_RELEASE", "MI_ARENA_DATASET"])
+@pytest.mark.parametrize("value", ["foo", "", "a/b/c", "owner/", "owner/name\n", "owner/two words"])
+def test_a_dataset_is_named_with_its_owner(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, "our/study-1.0")
+    load_settings()
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{name}: .*owner/name$"):
+        load_settings()
+
+
 def test_a_wrong_one_stops_the_app_without_a_traceback() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "app.py")],
