@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mi_arena.publishing.alarms import Alarm
 from mi_arena.publishing.index import INDEX_NAME, ShardIndex
 from mi_arena.records.results_query import epochs, judgements_of_no_battle
 from mi_arena.records.store import DATABASE_NAME, EventStore
@@ -77,7 +78,7 @@ class Status:
     """``publishing`` and ``release`` are ``None`` for the reason beside them."""
 
     at: str
-    battles_shown: int
+    battles_started: int
     judgements_acknowledged: int
     """Those stored: none is acknowledged before."""
     events_stored: int
@@ -85,10 +86,10 @@ class Status:
     publishing_reason: str | None
     release: Released | None
     release_reason: str | None
-    alarms: list[str]
+    alarms: list[Alarm]
 
     def json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"alarms": [alarm.line for alarm in self.alarms]}
 
 
 def read_status(data: Path, now: datetime | None = None) -> Status:
@@ -112,7 +113,7 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
         alarms += alarms_of(publishing, float(known.said.get("seconds", 0)))
     return Status(
         at=moment.isoformat(),
-        battles_shown=count["battle_started"],
+        battles_started=count["battle_started"],
         judgements_acknowledged=count["judgement"],
         events_stored=len(stored),
         publishing=publishing,
@@ -123,48 +124,38 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
     )
 
 
-def _excluding(store: EventStore) -> list[str]:
-    """A line for each open epoch in which a large share of votes, or a larger one than before,
+def _excluding(store: EventStore) -> list[Alarm]:
+    """One for each open epoch in which a large share of votes, or a larger one than before,
     doesn't count."""
     votes = Votes(store)
     jumps = [(one.id, jump(votes.flags(one.id))) for one in epochs(store) if one.closed_at is None]
     return [
-        f"epoch {epoch}: {found.latest or 0:.0%} of the latest {found.n_latest} judgements are not "
-        "counted: see by which rule, honest ones may be among them"
+        Alarm.of("not_counted", epoch=epoch, share=found.latest or 0.0, judgements=found.n_latest)
         for epoch, found in jumps
         if found.alarm
     ]
 
 
-def _of_no_battle(store: EventStore) -> list[str]:
-    if not (count := judgements_of_no_battle(store)):
-        return []
-    return [
-        f"{count} judgements are of battles whose beginning is not stored, and count nowhere: look "
-        "in the dataset's history for shards that were removed, put them back and restart the app"
-    ]
+def _of_no_battle(store: EventStore) -> list[Alarm]:
+    count = judgements_of_no_battle(store)
+    return [Alarm.of("no_battle", judgements=count)] if count else []
 
 
-def alarms_of(there: InDataset, seconds: float) -> list[str]:
-    """A line for everything that is not as it should be; ``seconds``: how long an event may wait.
+def alarms_of(there: InDataset, seconds: float) -> list[Alarm]:
+    """One for everything that is not as it should be; ``seconds``: how long an event may wait.
 
     Pure, so that its cases can be listed.
     """
-    oldest, alarms = there.oldest_waiting_seconds or 0.0, []
+    oldest = there.oldest_waiting_seconds or 0.0
+    alarms: list[Alarm] = []
     if there.taking is False:
-        alarms.append("the records are not restored: nothing is taken until they are")
+        alarms.append(Alarm.of("not_restored"))
     if there.events_only_there:
-        alarms.append(
-            f"{there.events_only_there} events of the dataset are not in the store: a restart puts "
-            "back those that were lost; the others say again what may be said once, as two copies "
-            "of the app do: run one copy only"
-        )
+        alarms.append(Alarm.of("only_there", events=there.events_only_there))
     if there.events_doubled:
-        alarms.append(f"{there.events_doubled} events stand in the dataset more than once")
+        alarms.append(Alarm.of("doubled", events=there.events_doubled))
     if oldest > max(LATE * seconds, LATE_SECONDS):
-        alarms.append(
-            f"{there.events_waiting} events wait to be published, the oldest for {oldest:.0f} s"
-        )
+        alarms.append(Alarm.of("late", events=there.events_waiting, seconds=oldest))
     return alarms
 
 

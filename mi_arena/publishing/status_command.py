@@ -8,19 +8,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mi_arena.jobs.script import DONE
 from mi_arena.publishing.status import Released, Status, read_status
 
 DESCRIPTION = (
     "Count what is stored and what of it is in the private dataset, while the app runs or not; "
     "nothing of any conversation is shown. Lines that begin with ALARM say what does not add up. "
-    "Exit codes: 0 done (with alarms too), 2 bad input or a store that cannot be read."
+    "Exit codes: 0 all is well, 2 bad input or a store that cannot be read, 4 there is an alarm."
 )
+ALARMED = 4
+"""Neither a fault nor bad input: whoever asks once an hour is to be woken by it."""
 
 
-def show(data: Path, as_json: bool) -> None:
-    """Print the status of a data folder. Raises ``StoreError``."""
+def show(data: Path, as_json: bool) -> int:
+    """Print the status of a data folder; the exit code. Raises ``StoreError``."""
     status = read_status(data)
     print(json.dumps(status.json(), ensure_ascii=False) if as_json else "\n".join(_lines(status)))
+    return ALARMED if status.alarms else DONE
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _lines(status: Status) -> Iterator[str]:
-    yield f"battles shown              {status.battles_shown}"
+    yield f"battles started            {status.battles_started}"
     yield f"judgements acknowledged    {status.judgements_acknowledged}"
     yield f"events stored              {status.events_stored}"
     there = status.publishing
@@ -46,7 +50,7 @@ def _lines(status: Status) -> Iterator[str]:
     else:
         yield from _release(status.release)
     for alarm in status.alarms:
-        yield f"ALARM: {alarm}"
+        yield f"ALARM: {alarm.line}"
 
 
 def _release(last: Released) -> Iterator[str]:

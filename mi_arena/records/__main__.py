@@ -70,10 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.command == "export":
         return _export(database, chosen.out)
     try:
-        status_command.show(chosen.data, chosen.json)
+        return status_command.show(chosen.data, chosen.json)
     except StoreError as error:
         return _refuse(str(error))
-    return 0
 
 
 def _export(database: Path, out: Path) -> int:

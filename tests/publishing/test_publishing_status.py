@@ -60,7 +60,7 @@ WELL = InDataset(
 )
 def test_alarms(changes: dict[str, Any], words: str | None) -> None:
     alarms = alarms_of(replace(WELL, **changes), seconds=120)
-    assert (words is None and not alarms) or (words is not None and words in alarms[0])
+    assert (words is None and not alarms) or (words is not None and words in alarms[0].line)
 
 
 def status(data: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def test_from_a_shell_while_the_app_has_everything_open(
         check=False,
     )
     told = json.loads(done.stdout)
-    assert (done.returncode, done.stderr) == (0, "") and "戒烟" not in done.stdout
+    assert (done.returncode, done.stderr) == (4, "") and "戒烟" not in done.stdout
     there = told["publishing"]
     assert (told["events_stored"], there["events_published"], there["events_waiting"]) == (4, 3, 1)
     assert (told["judgements_acknowledged"], there["judgements_waiting"]) == (4, 1)
@@ -109,7 +109,8 @@ def test_a_judgement_of_no_battle_is_an_alarm_however_many_battles_there_are(
     assert read_status(tmp_path).alarms == []
     study.store.append(judgement("lost"))
     (alarm,) = read_status(tmp_path).alarms
-    assert "1 judgements are of battles" in alarm and "restart" in alarm and "\n" not in alarm
+    line = alarm.line
+    assert "1 judgements are of battles" in line and "restart" in line and "\n" not in line
     study.store.close()
 
 
@@ -140,7 +141,7 @@ def test_a_store_that_was_lost_under_the_app_is_an_alarm(
     open_store(tmp_path)
     told = read_status(tmp_path)
     assert told.publishing is not None and told.publishing.events_only_there == 1
-    assert "are not in the store" in told.alarms[0]
+    assert "are not in the store" in told.alarms[0].line
 
 
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 3))
@@ -163,4 +164,17 @@ def test_a_jump_of_what_is_not_counted_is_an_alarm(tmp_path: Path) -> None:
         study.battle(epoch, Plan(who=Identity(f"r{number}", "public")))
     study.store.close()
     (alarm,) = read_status(tmp_path).alarms
-    assert epoch.id in alarm and "are not counted" in alarm
+    assert epoch.id in alarm.line and "100% of the latest 24 judgements are not" in alarm.line
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_whoever_asks_once_an_hour_is_woken_by_an_alarm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    store = open_store(tmp_path)
+    assert main(["status", *options, "--data", str(tmp_path)]) == 0
+    assert "ALARM" not in capsys.readouterr().out
+    store.append(judgement())
+    assert main(["status", *options, "--data", str(tmp_path)]) == 4
+    line = "1 judgements are of battles whose beginning is not stored"
+    assert (f'"alarms": ["{line}' if options else f"ALARM: {line}") in capsys.readouterr().out

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from mi_arena.publishing.alarms import Alarm
 from mi_arena.publishing.status import InDataset, Released, Status
+from mi_arena.ui.duration import duration
 from mi_arena.ui.study.study_html import table
 from mi_arena.ui.texts import LANGS, Lang, all_texts, said
 
@@ -12,11 +14,11 @@ from mi_arena.ui.texts import LANGS, Lang, all_texts, said
 def health_html(status: Status, lang: Lang) -> str:
     """Alarms first: whoever looks wants to know whether all is well."""
     alarms = "".join(
-        f'<p class="note bad" role="alert">{escape(alarm)}</p>' for alarm in status.alarms
+        f'<p class="note bad" role="alert">{_alarm(one, lang)}</p>' for one in status.alarms
     )
     well = "" if status.alarms else f'<p class="note good">{said(lang, "health_well")}</p>'
     rows = [
-        (said(lang, "health_battles"), f"{status.battles_shown:,}"),
+        (said(lang, "health_battles"), f"{status.battles_started:,}"),
         (said(lang, "health_judgements"), f"{status.judgements_acknowledged:,}"),
         (said(lang, "health_events"), f"{status.events_stored:,}"),
         *(_dataset(status.publishing, lang) if status.publishing else ()),
@@ -51,10 +53,17 @@ def tables_html(tables: dict[str, tuple[int, dict[str, int]]], lang: Lang) -> st
     return table(heads, rows)
 
 
+def _alarm(alarm: Alarm, lang: Lang) -> str:
+    values = dict(alarm.values)
+    if alarm.code == "late":
+        values["waited"] = duration(float(values["seconds"]), lang)
+    return said(lang, f"alarm_{alarm.code}", **values)
+
+
 def _dataset(there: InDataset, lang: Lang) -> list[tuple[str, str]]:
     oldest = "–"
     if there.oldest_waiting_seconds is not None:
-        oldest = said(lang, "health_seconds", n=round(there.oldest_waiting_seconds))
+        oldest = escape(duration(there.oldest_waiting_seconds, lang))
     last = there.last_commit
     error = there.last_error
     return [
@@ -66,15 +75,19 @@ def _dataset(there: InDataset, lang: Lang) -> list[tuple[str, str]]:
             said(lang, "health_commit"),
             "–" if last is None else f"<code>{escape(str(last['id'])[:12])}</code> {_at(last)}",
         ),
-        (
-            said(lang, "health_error"),
-            "–" if error is None else f"{escape(str(error['line']))} {_at(error)}",
-        ),
+        (said(lang, "health_error"), "–" if error is None else _error(error, lang)),
     ]
 
 
+def _error(error: dict[str, object], lang: Lang) -> str:
+    """What kind it is in the reader's language, and the line of the log."""
+    key = f"fault_{error['type']}"
+    told = said(lang, key if key in all_texts()[lang] else "fault_other")
+    return f'{told} {_at(error)}<br><span lang="en">{escape(str(error["line"]))}</span>'
+
+
 def _at(note: dict[str, object]) -> str:
-    return escape(str(note["at"])[:16].replace("T", " "))
+    return escape(str(note["at"])[:16].replace("T", " ")) + " UTC"
 
 
 def _reason(why: str, lang: Lang) -> str:

@@ -1,0 +1,40 @@
+"""What does not add up in the records, as data: a shell is told it in English, a page in the
+language of its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Code = Literal["no_battle", "not_counted", "not_restored", "only_there", "doubled", "late"]
+LINES: dict[Code, str] = {
+    "no_battle": "{judgements} judgements are of battles whose beginning is not stored, and count "
+    "nowhere: look in the dataset's history for shards that were removed, put them back and "
+    "restart the app",
+    "not_counted": "epoch {epoch}: {share:.0%} of the latest {judgements} judgements are not "
+    "counted: see by which rule, honest ones may be among them",
+    "not_restored": "the records are not restored: nothing is taken until they are",
+    "only_there": "{events} events of the dataset are not in the store: a restart puts back those "
+    "that were lost; the others say again what may be said once, as two copies of the app do: run "
+    "one copy only",
+    "doubled": "{events} events stand in the dataset more than once",
+    "late": "{events} events wait to be published, the oldest for {seconds:.0f} s",
+}
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that is not as it should be."""
+
+    code: Code
+    values: Mapping[str, str | int | float]
+    """By the names in its line; ``share`` is 0 to 1."""
+
+    @classmethod
+    def of(cls, code: Code, **values: str | int | float) -> Alarm:
+        return cls(code, values)
+
+    @property
+    def line(self) -> str:
+        return LINES[self.code].format(**self.values)

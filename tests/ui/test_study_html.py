@@ -1,0 +1,106 @@
+"""What the Study tab says of the records, in the reader's language and in counts that add up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from string import Formatter
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mi_arena.publishing import alarms, faults
+from mi_arena.publishing.alarms import LINES, Alarm
+from mi_arena.publishing.status import InDataset, Status
+from mi_arena.ui.duration import duration
+from mi_arena.ui.study.health_html import health_html
+from mi_arena.ui.texts import LANGS, Lang, all_texts
+
+WELL = InDataset(
+    dataset="me/x",
+    events_in_dataset=3,
+    events_published=3,
+    events_waiting=2,
+    events_only_there=0,
+    events_doubled=0,
+    judgements_published=1,
+    judgements_waiting=0,
+    oldest_waiting_seconds=964.2,
+    taking=True,
+    last_commit=None,
+    last_error={"type": "Busy", "line": "no answer", "at": "2026-11-26T21:01:02+00:00"},
+)
+STATUS = Status(
+    at="2026-11-26T21:02:00+00:00",
+    battles_started=2,
+    judgements_acknowledged=1,
+    events_stored=5,
+    publishing=WELL,
+    publishing_reason=None,
+    release=None,
+    release_reason="none",
+    alarms=[],
+)
+
+
+def values(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("code", get_args(alarms.Code))
+def test_every_alarm_has_its_sentence_with_all_that_its_line_tells(
+    lang: Lang, code: alarms.Code
+) -> None:
+    told = values(all_texts()[lang][f"alarm_{code}"])
+    assert {"seconds" if name == "waited" else name for name in told} == values(LINES[code])
+
+
+def test_an_alarm_is_told_in_the_reader_s_language_and_in_minutes() -> None:
+    late = replace(STATUS, alarms=[Alarm.of("late", events=2, seconds=964.2)])
+    assert late.alarms[0].line == "2 events wait to be published, the oldest for 964 s"
+    zh, en = (health_html(late, lang) for lang in LANGS)
+    assert "有 2 个事件在等待上传，最久的已等了 16 分钟。" in zh and "没有警报" not in zh
+    assert "2 events wait to be published, the oldest for 16 min." in en
+    assert "964" not in zh + en
+    assert "没有警报" in health_html(STATUS, "zh")
+
+
+@pytest.mark.parametrize("kind", ["Busy", "Moved", "Denied", "BadShard", "NotStored", "Unreadable"])
+def test_the_last_error_is_told_by_its_kind_and_with_its_line(kind: str) -> None:
+    assert hasattr(faults, kind) or kind in ("NotStored", "Unreadable")
+    error = {"type": kind, "line": "<no answer>", "at": "2026-11-26T21:01:02+00:00"}
+    failed = replace(STATUS, publishing=replace(WELL, last_error=error))
+    zh = all_texts()["zh"]
+    assert zh[f"fault_{kind}"] in health_html(failed, "zh")
+    assert '<span lang="en">&lt;no answer&gt;</span>' in health_html(failed, "zh")
+    other: Any = error | {"type": "KeyError"}
+    failed = replace(STATUS, publishing=replace(WELL, last_error=other))
+    assert zh["fault_other"] in health_html(failed, "zh")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "zh", "en"),
+    [
+        (0.4, "0 秒", "0 s"),
+        (119.9, "119 秒", "119 s"),
+        (120, "2 分钟", "2 min"),
+        (964, "16 分钟", "16 min"),
+        (7_199, "119 分钟", "119 min"),
+        (7_200, "2 小时", "2 hours"),
+        (172_799, "47 小时", "47 hours"),
+        (172_800, "2 天", "2 days"),
+    ],
+)
+def test_a_duration_is_told_in_one_unit(seconds: float, zh: str, en: str) -> None:
+    assert (duration(seconds, "zh"), duration(seconds, "en")) == (zh, en)
+
+
+@given(st.floats(0, 1e8))
+def test_a_duration_is_never_told_too_long_nor_by_half_too_short(seconds: float) -> None:
+    found = re.fullmatch(r"(\d+) (s|min|hours|days)", duration(seconds, "en"))
+    assert found is not None
+    told = int(found[1]) * {"s": 1, "min": 60, "hours": 3_600, "days": 86_400}[found[2]]
+    assert told <= seconds < max(1.5 * told, told + 1)
