@@ -59,6 +59,8 @@ class Table:
     released: int
     left_out: dict[str, int]
     """Those that are not in it, by reason."""
+    not_counted: int = 0
+    """Of those in it: the study's own tables leave them out."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _released(last: LastRelease | None, judgements: int) -> Released | None:
     if last is None:
         return None
     tables = {
-        name: Table(counts.released, dict(counts.left_out))
+        name: Table(counts.released, dict(counts.left_out), counts.not_counted)
         for name, counts in last.held.tables.items()
     }
     held = tables["judgements"]

@@ -57,7 +57,8 @@ def _release(last: Released) -> Iterator[str]:
     yield f"last release               {last.pushed_at}  {last.repo} at {last.commit}"
     for name, table in last.tables.items():
         why = ", ".join(f"{count} {reason}" for reason, count in table.left_out.items())
-        yield f"  {name:<24} {table.released}  (left out: {why or 'none'})"
+        not_counted = f"; not counted: {table.not_counted}" if table.not_counted else ""
+        yield f"  {name:<24} {table.released}  (left out: {why or 'none'}{not_counted})"
     yield f"  {'judgements since':<24} {last.judgements_since}"
 
 

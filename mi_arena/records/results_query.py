@@ -48,6 +48,8 @@ FROM (SELECT role, topic, tuned_side,
                                  AND judged.battle = started.battle)
                   THEN 'judged'
                   WHEN battle IN (SELECT battle FROM events WHERE kind = 'battle_ended')
+                    OR EXISTS (SELECT 1 FROM events AS closed
+                               WHERE closed.kind = 'epoch_closed' AND closed.epoch = started.epoch)
                     OR seq <= coalesce((SELECT seq FROM events WHERE created_at < ?
                                         ORDER BY created_at DESC LIMIT 1), 0)
                   THEN 'unjudged'
@@ -110,8 +112,8 @@ def judgements_of_no_battle(store: EventStore) -> int:
 def battle_counts(store: EventStore, epoch: str, now: datetime | None = None) -> list[BattleCount]:
     """The battles of an epoch by the rater's role, topic, side of the tuned arm, and state.
 
-    A battle without a judgement that was not ended either counts as left once ``LEFT_AFTER`` has
-    passed at ``now`` (default: the clock).
+    A battle without a judgement that was not ended either counts as left once its epoch is closed
+    (nobody can judge it any more), or ``LEFT_AFTER`` has passed at ``now`` (default: the clock).
     """
     left_before = ((now or datetime.now(UTC)) - LEFT_AFTER).isoformat(timespec="microseconds")
     with store.reading() as connection:

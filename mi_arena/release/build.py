@@ -118,6 +118,7 @@ def _manifest(store: EventStore, made: Projection, gone: int) -> Manifest:
             table: TableCounts(
                 released=len(made.rows[table]),
                 left_out=dict(sorted(made.left_out[table].items())),
+                not_counted=sum(row["excluded_reason"] is not None for row in made.rows[table]),
             )
             for table in TABLES
         },

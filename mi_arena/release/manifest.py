@@ -20,6 +20,8 @@ class TableCounts(BaseModel):
     released: int
     left_out: dict[str, int]
     """By reason."""
+    not_counted: int = 0
+    """Of those released: each such row says why the study's own tables leave it out."""
 
 
 class Manifest(BaseModel):

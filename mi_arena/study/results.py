@@ -45,7 +45,8 @@ class BattleCount(NamedTuple):
     """How many battles are alike in these respects.
 
     ``state``: ``withdrawn`` before ``flagged`` (a sign of danger was seen; not counted as a
-    preference) before ``judged`` before ``unjudged`` (left) before ``going_on``.
+    preference) before ``judged`` before ``unjudged`` (left, or cut off by the end of its epoch)
+    before ``going_on``.
     """
 
     role: str

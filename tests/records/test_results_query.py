@@ -144,6 +144,14 @@ def test_a_battle_that_goes_on_is_not_yet_counted_as_left(study: Study) -> None:
     assert (found.battles, found.unjudged) == (4, {"A": 1, "B": 0})
 
 
+def test_what_a_closed_epoch_cut_off_was_left(study: Study) -> None:
+    study.battle("b9", "ann", epoch="e2")
+    study.append(EpochClosed(reason="admin"), epoch="e1", role="admin")
+    states = {one.state for one in battle_counts(study.store, "e1")}
+    assert "unjudged" in states and "going_on" not in states
+    assert "going_on" in {one.state for one in battle_counts(study.store, "e2")}
+
+
 def test_every_battle_is_counted_once(study: Study) -> None:
     """Withdrawn outranks flagged, which outranks judged."""
     assert battle_counts(study.store, "e1", two_days_later()) == [

@@ -104,6 +104,13 @@ def test_nothing_that_may_not_go_out_is_in_any_byte(study: SmallStudy, release: 
         assert event.event_id not in whole and str(event.rater) not in whole
 
 
+def test_released_judgements_that_do_not_count_are_counted(release: Path) -> None:
+    rows = pandas.read_parquet(release / "judgements" / "train.parquet")
+    counts = read_manifest(release).tables["judgements"]
+    assert (counts.released, counts.not_counted) == (len(rows), rows["excluded_reason"].count())
+    assert 0 < counts.not_counted < counts.released
+
+
 def test_the_same_record_gives_the_same_bytes(
     study: SmallStudy, release: Path, tmp_path: Path
 ) -> None:

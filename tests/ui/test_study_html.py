@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from string import Formatter
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mi_arena.access.identity import Identity
 from mi_arena.publishing import alarms, faults
 from mi_arena.publishing.alarms import LINES, Alarm
 from mi_arena.publishing.status import InDataset, Status
+from mi_arena.records.incidents import Incidents
+from mi_arena.records.results_query import epochs
+from mi_arena.records.votes import Votes
+from mi_arena.release.manifest import TableCounts
+from mi_arena.study.exclusions import LIMITS, Limits
 from mi_arena.ui.duration import duration
-from mi_arena.ui.study.health_html import health_html
+from mi_arena.ui.study.epoch_standing import standing_of
+from mi_arena.ui.study.health_html import health_html, tables_html
+from mi_arena.ui.study.study_html import epochs_html, incidents_html
 from mi_arena.ui.texts import LANGS, Lang, all_texts
+from tests.battles.conftest import FAST_HANDS
+from tests.release.small_study import CHIEF, EXPERT, VISITOR, Plan, SmallStudy
 
 WELL = InDataset(
     dataset="me/x",
@@ -79,6 +91,78 @@ def test_the_last_error_is_told_by_its_kind_and_with_its_line(kind: str) -> None
     other: Any = error | {"type": "KeyError"}
     failed = replace(STATUS, publishing=replace(WELL, last_error=other))
     assert zh["fault_other"] in health_html(failed, "zh")
+
+
+def cells(html: str) -> list[list[str]]:
+    """The text of every row of a table, without its heads."""
+    rows = re.findall(r"<tr role=row>(.*?)</tr>", html)
+    return [[re.sub(r"<[^>]+>", " ", one) for one in re.split(r"(?=<td)", row)] for row in rows]
+
+
+def number(cell: str) -> int:
+    found = re.match(r"\s*(\d+)", cell)
+    assert found is not None, cell
+    return int(found[1])
+
+
+WHO = (VISITOR, Identity("rater-of-another", "public"), EXPERT, CHIEF)
+PLANS = st.builds(
+    Plan,
+    who=st.sampled_from(WHO),
+    judged=st.booleans(),
+    flagged=st.booleans(),
+    ended=st.booleans(),
+    withdrawn=st.booleans(),
+)
+
+
+@given(st.lists(PLANS, max_size=12), st.booleans(), st.sampled_from([LIMITS, FAST_HANDS]))
+@settings(max_examples=20, deadline=None)
+def test_every_battle_of_an_epoch_stands_in_one_column(
+    plans: list[Plan], closed: bool, limits: Limits
+) -> None:
+    with TemporaryDirectory() as folder:
+        study = SmallStudy(Path(folder))
+        epoch = study.epoch()
+        for plan in plans:
+            study.battle(epoch, replace(plan, ended=plan.ended and not plan.judged))
+        if closed:
+            study.close(epoch)
+        (info,) = epochs(study.store)
+        standing = standing_of(study.store, Votes(study.store, limits), info, 20)
+        study.store.close()
+    assert standing.battles == len(plans)
+    assert standing.trials == sum(plan.who is CHIEF for plan in plans)
+    if closed:
+        assert standing.under_way == 0
+    for lang in LANGS:
+        (row,) = cells(epochs_html([standing], 20, lang))
+        battles, *rest = (number(cell) for cell in row[1:])
+        assert battles == len(plans) == sum(rest)
+
+
+def test_danger_is_told_by_kind_and_the_most_frequent_first() -> None:
+    found = [
+        Incidents("abuse", "client", "zh", 4),
+        Incidents("self_harm", "client", "zh", 3),
+        Incidents("self_harm", "client", "en", 2),
+        Incidents("model_gives_dose", "model", "en", 1),
+    ]
+    rows = [[" ".join(cell.split()) for cell in row] for row in cells(incidents_html(found, "zh"))]
+    assert rows == [
+        ["自伤自杀", "来访者", "5（中文 3、英文 2）"],
+        ["遭受虐待", "来访者", "4（中文 4）"],
+        ["给出药量", "模型", "1（英文 1）"],
+    ]
+    assert "5 (Chinese 3, English 2)" in incidents_html(found, "en")
+
+
+def test_released_judgements_that_do_not_count_are_told() -> None:
+    judged = TableCounts(released=6, left_out={"crisis": 2}, not_counted=3)
+    held = {"judgements": judged, "battles": TableCounts(released=6, left_out={})}
+    assert "里面的 6 份评判有 3 份可疑而未计入" in tables_html(held, "zh")
+    held["judgements"] = judged.model_copy(update={"not_counted": 0})
+    assert "未计入" not in tables_html(held, "zh")
 
 
 @pytest.mark.parametrize(

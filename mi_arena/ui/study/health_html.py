@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 from mi_arena.publishing.alarms import Alarm
-from mi_arena.publishing.status import InDataset, Released, Status
+from mi_arena.publishing.status import InDataset, Released, Status, Table
+from mi_arena.release.manifest import TableCounts
 from mi_arena.ui.duration import duration
 from mi_arena.ui.study.study_html import table
 from mi_arena.ui.texts import LANGS, Lang, all_texts, said
@@ -34,23 +36,24 @@ def release_html(last: Released | None, lang: Lang) -> str:
         return f"<p>{said(lang, 'release_none')}</p>"
     told = said(lang, "release_last", repo=last.repo, at=last.pushed_at[:16].replace("T", " "))
     since = said(lang, "release_since", n=last.judgements_since)
-    tables = {name: (one.released, one.left_out) for name, one in last.tables.items()}
-    return f"<p>{told} {since}</p>{tables_html(tables, lang)}"
+    return f"<p>{told} {since}</p>{tables_html(last.tables, lang)}"
 
 
-def tables_html(tables: dict[str, tuple[int, dict[str, int]]], lang: Lang) -> str:
+def tables_html(tables: Mapping[str, TableCounts | Table], lang: Lang) -> str:
     """Of a release: records in it and not in it, by table."""
     rows = [
         (
             said(lang, f"release_{name}"),
-            f"{released:,}",
-            "<br>".join(f"{_reason(why, lang)} {count:,}" for why, count in left_out.items())
+            f"{one.released:,}",
+            "<br>".join(f"{_reason(why, lang)} {count:,}" for why, count in one.left_out.items())
             or "–",
         )
-        for name, (released, left_out) in tables.items()
+        for name, one in tables.items()
     ]
     heads = [said(lang, f"release_{key}") for key in ("table", "in_it", "not_in_it")]
-    return table(heads, rows)
+    judged = tables["judgements"]
+    told = said(lang, "release_not_counted", n=judged.not_counted, all=judged.released)
+    return table(heads, rows) + (f"<p>{told}</p>" if judged.not_counted else "")
 
 
 def _alarm(alarm: Alarm, lang: Lang) -> str:

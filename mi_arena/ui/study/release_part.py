@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from mi_arena.jobs.script import BadInput
 from mi_arena.jobs.viewing import RunView
-from mi_arena.release.manifest import MANIFEST
+from mi_arena.release.manifest import MANIFEST, read_manifest
 from mi_arena.ui.pipeline.admins import Acted, Admins, Updates
 from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
 from mi_arena.ui.pipeline.tools import RELEASE as MODULE
@@ -90,14 +90,11 @@ class ReleasePart:
     def _result(self, run: RunView, lang: Lang) -> str:
         """What a built release holds; of a push what it says."""
         try:
-            found = json.loads((run.path / FOLDER / MANIFEST).read_text(encoding="utf-8"))
-            tables = {
-                name: (one["released"], one["left_out"]) for name, one in found["tables"].items()
-            }
-            masked = ", ".join(f"{kind} {count}" for kind, count in found["masked"].items())
-            told = said(lang, "release_masked", what=masked or "–", n=found["tombstones"])
-            return f"{tables_html(tables, lang)}<p>{told}</p>"
-        except (OSError, ValueError, KeyError, TypeError):
+            held = read_manifest(run.path / FOLDER)
+            masked = ", ".join(f"{kind} {count}" for kind, count in held.masked.items())
+            told = said(lang, "release_masked", what=masked or "–", n=held.tombstones)
+            return f"{tables_html(held.tables, lang)}<p>{told}</p>"
+        except BadInput:
             text = _console(run)
             return f'<pre class="run-log" tabindex="0">{escape(text)}</pre>' if text else ""
 

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
+from typing import Literal
 
 from mi_arena.pairs import Pair
 from mi_arena.records.incidents import Incidents
-from mi_arena.records.results_query import EpochInfo
 from mi_arena.study.results import ResultsTable
-from mi_arena.ui.texts import Lang, said
+from mi_arena.ui.study.epoch_standing import EpochStanding
+from mi_arena.ui.texts import LANGS, Lang, said, say
 from mi_arena.workspace.assignments import Standing
 
 Row = Sequence[str]
 
 
-@dataclass(frozen=True)
-class EpochStanding:
-    """An epoch and what was judged in it, by groups of raters."""
-
-    epoch: EpochInfo
-    public: ResultsTable
-    expert: ResultsTable
-    alarm: bool = False
-    """The share of judgements that don't count has jumped or is large."""
-
-
 def epochs_html(standings: Sequence[EpochStanding], minimum: int, lang: Lang) -> str:
-    """The newest first. No share: whoever wants to know how it goes reads the results page."""
+    """The newest first, its battles and then where each of them is. No share: whoever wants to know
+    how it goes reads the results page."""
     if not standings:
         return f"<p>{said(lang, 'study_no_epoch')}</p>"
     rows = [_epoch(one, minimum, lang) for one in reversed(standings)]
     keys = (
-        "epoch", "state", "battles", "public", "expert", "excluded", "left", "flagged", "withdrawn",
+        "epoch", "battles", "public", "expert", "excluded", "under_way", "left", "flagged",
+        "withdrawn", "trials",
     )  # fmt: skip
-    return table([said(lang, f"study_{key}") for key in keys], rows)
+    return table([said(lang, f"study_{key}") for key in keys], rows, "stacks")
 
 
 def pairs_html(known: Sequence[tuple[Pair, str]], lang: Lang) -> str:
@@ -66,31 +58,45 @@ def assignments_html(standings: Sequence[Standing], lang: Lang) -> str:
 
 
 def incidents_html(found: Sequence[Incidents], lang: Lang) -> str:
-    """How often danger was seen; nothing of what was written."""
+    """How often danger was seen, the most frequent kind first; nothing of what was written."""
     if not found:
         return f"<p>{said(lang, 'study_no_incident')}</p>"
+    languages: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for one in found:
+        languages[one.category, one.speaker][one.lang] += one.times
     rows = [
         [
-            said(lang, f"danger_{one.category}"),
-            said(lang, f"danger_by_{one.speaker}"),
-            escape(one.lang),
-            f"{one.times:,}",
+            said(lang, f"danger_{category}"),
+            said(lang, f"danger_by_{speaker}"),
+            said(lang, "danger_times", n=f"{times.total():,}", languages=_languages(times, lang)),
         ]
-        for one in found
+        for (category, speaker), times in sorted(
+            languages.items(), key=lambda item: (-item[1].total(), item[0])
+        )
     ]
-    return table([said(lang, f"danger_{key}") for key in ("kind", "by", "lang", "count")], rows)
+    return table([said(lang, f"danger_{key}") for key in ("kind", "by", "count")], rows)
 
 
-def table(heads: Row, rows: Sequence[Row]) -> str:
-    """Cells are HTML already; the first of each row is its name."""
+def table(heads: Row, rows: Sequence[Row], style: Literal["fits", "stacks"] = "fits") -> str:
+    """Cells are HTML already; the first of each row is its name.
+
+    On a narrow page a table that ``fits`` breaks its lines; of one that ``stacks`` each row becomes
+    a list of its cells, each under its head.
+    """
     head = "".join(f"<th scope=col>{cell}</th>" for cell in heads)
     body = "".join(
-        f"<tr><th scope=row>{row[0]}</th>{''.join(f'<td>{cell}</td>' for cell in row[1:])}</tr>"
+        f"<tr role=row><th scope=row role=rowheader>{row[0]}</th>"
+        + "".join(
+            f'<td role=cell data-head="{name}"><span>{cell}</span></td>'
+            for name, cell in zip(heads[1:], row[1:], strict=True)
+        )
+        + "</tr>"
         for row in rows
     )
+    # The roles by name, since a row that is shown as a block is no row to a screen reader.
     return (
-        f'<div class="scroll"><table class="run-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="scroll"><table role=table class="run-table {style}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -98,32 +104,44 @@ def _epoch(one: EpochStanding, minimum: int, lang: Lang) -> Row:
     epoch = one.epoch
     key = "study_open" if epoch.closed_at is None else "study_closed"
     closed = "" if epoch.closed_at is None else f"{epoch.closed_at:%Y-%m-%d %H:%M}"
-    since = f"{epoch.opened_at:%Y-%m-%d %H:%M}"
+    state = said(lang, key, since=f"{epoch.opened_at:%Y-%m-%d %H:%M}", closed=closed)
+    left = [*one.public.unjudged.values(), *one.expert.unjudged.values()]
     return [
-        f"<code>{escape(epoch.id)}</code>",
-        said(lang, key, since=since, closed=closed),
-        f"{epoch.battles:,}",
+        f'<code>{escape(epoch.id)}</code><br><span class="state">{state}</span>',
+        f"{one.battles:,}",
         _judged(one.public, minimum, lang),
         _judged(one.expert, minimum, lang),
         _excluded(one, lang),
-        f"{sum(one.public.unjudged.values()) + sum(one.expert.unjudged.values()):,}",
+        f"{one.under_way:,}",
+        f"{sum(left):,}",
         f"{one.public.flagged + one.expert.flagged:,}",
         f"{one.public.withdrawn + one.expert.withdrawn:,}",
+        f"{one.trials:,}",
     ]
 
 
 def _excluded(one: EpochStanding, lang: Lang) -> str:
     """Judgements that are stored and don't count, by reason; experts' always count."""
-    taken = [f"{said(lang, f'excluded_{why}')}: {n:,}" for why, n in one.public.excluded.items()]
+    lines = [f"{sum(one.public.excluded.values()):,}"]
+    lines += [f"{said(lang, f'excluded_{why}')}: {n:,}" for why, n in one.public.excluded.items()]
     if one.alarm:
-        taken.append(f"<b>{said(lang, 'study_excluded_jump')}</b>")
-    return "<br>".join(taken) or "0"
+        lines.append(f"<b>{said(lang, 'study_excluded_jump')}</b>")
+    return "<br>".join(lines)
 
 
 def _judged(group: ResultsTable, minimum: int, lang: Lang) -> str:
     told = said(lang, "study_judged", n=group.judgements, raters=group.raters)
     few = group.judgements < minimum
     return f"{told}<br>{said(lang, 'study_too_few', minimum=minimum)}" if few else told
+
+
+def _languages(times: Counter[str], lang: Lang) -> str:
+    told = [
+        say(lang, f"danger_in_{one}", n=f"{count:,}")
+        for one, count in times.most_common()
+        if one in LANGS
+    ]
+    return say(lang, "danger_and").join(told) or "–"
 
 
 def _bar(done: int, whole: int) -> str:

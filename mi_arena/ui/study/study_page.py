@@ -11,18 +11,16 @@ from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.publishing.status import read_status
 from mi_arena.records.incidents import incidents
-from mi_arena.records.results_query import EpochInfo, battle_counts, epochs, judgement_rows
+from mi_arena.records.results_query import epochs
 from mi_arena.records.store import AlreadyStored, StoreError
-from mi_arena.study.exclusions import jump
-from mi_arena.study.results import Group, ResultsTable, results_table
 from mi_arena.ui.pipeline.admins import Acted, Admins, Updates
 from mi_arena.ui.pipeline.runs_panel import told
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.session import Session
+from mi_arena.ui.study.epoch_standing import standing_of
 from mi_arena.ui.study.health_html import health_html, release_html
 from mi_arena.ui.study.release_part import ReleasePart
 from mi_arena.ui.study.study_html import (
-    EpochStanding,
     assignments_html,
     epochs_html,
     incidents_html,
@@ -188,7 +186,12 @@ class StudyPage:
         pairs = offer.known()
         return {
             self.epochs: epochs_html(
-                [self._standing(one) for one in known[-MOST_EPOCHS:]], self._minimum, lang
+                [
+                    standing_of(self._arena.store, self._arena.votes, one, self._minimum)
+                    for one in known[-MOST_EPOCHS:]
+                ],
+                self._minimum,
+                lang,
             ),
             self.epoch: gr.update(
                 choices=still_open, value=still_open[0] if len(still_open) == 1 else None
@@ -211,24 +214,6 @@ class StudyPage:
             self.health: health_html(status, session.lang),
             self.released: release_html(status.release, session.lang),
         }
-
-    def _standing(self, epoch: EpochInfo) -> EpochStanding:
-        store = self._arena.store
-        rows, counts = judgement_rows(store, epoch.id), battle_counts(store, epoch.id)
-        excluded = self._arena.votes.excluded(epoch.id)
-
-        def of(group: Group) -> ResultsTable:
-            return results_table(
-                rows,
-                counts,
-                epoch=epoch.id,
-                role=group,
-                minimum=self._minimum,
-                excluded=excluded,
-            )
-
-        alarm = jump(self._arena.votes.flags(epoch.id)).alarm
-        return EpochStanding(epoch, of("public"), of("expert"), alarm)
 
     def _state(self, pair: str) -> str:
         offer = self._arena.offer
