@@ -7,6 +7,7 @@ import io
 import json
 import tarfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -296,8 +297,9 @@ def test_patience_grows_and_obeys() -> None:
     call = Waiting([busy, busy, slow, busy])
     assert call.under(1000) == "well"
     assert call.pauses == [1, 2, 30, 8]
-    assert call.said[0] == "it: 503: said the server; trying again"
-    assert call.said[1].startswith("it: went well, after 41 s") and len(call.said) == 2
+    tried = [line.rpartition(", giving up at ")[0] for line in call.said[:-1]]
+    assert tried == [f"it: 503: said the server; tried {n}" for n in ("once", "2 times", "4 times")]
+    assert call.said[-1].startswith("it: went well, after 41 s")
 
 
 def test_patience_ends() -> None:
@@ -305,6 +307,9 @@ def test_patience_ends() -> None:
     with pytest.raises(HfHubHTTPError):
         call.under(100)
     assert call.pauses == [1, 2, 4, 8, 16, 32]  # the next would be 60
+    for line, left in zip(call.said, (100, 99, 93), strict=True):  # the clock only counted
+        near = (datetime.now(UTC) + timedelta(seconds=left + odd) for odd in range(-5, 2))
+        assert line.rpartition(" at ")[2] in {f"{end:%H:%M:%S} UTC" for end in near}
     refused = Waiting([answered(402)])
     with pytest.raises(HfHubHTTPError):
         refused.under(100)
