@@ -45,7 +45,7 @@ def build(
     with gr.Blocks(title="MI Arena", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as app:
         browser = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
         language = gr.Textbox(visible=False)
-        with gr.Row(elem_id="head"):
+        with gr.Row(elem_id="head", elem_classes="cornered"):
             heading = gr.Markdown(elem_id="heading")
             switch = gr.Button(elem_id="switch", size="sm", scale=0, min_width=90)
         # What Gradio would put behind its dots on a phone is not found.

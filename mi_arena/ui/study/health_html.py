@@ -53,7 +53,7 @@ def tables_html(tables: Mapping[str, TableCounts | Table], lang: Lang) -> str:
     heads = [said(lang, f"release_{key}") for key in ("table", "in_it", "not_in_it")]
     judged = tables["judgements"]
     told = said(lang, "release_not_counted", n=judged.not_counted, all=judged.released)
-    return table(heads, rows) + (f"<p>{told}</p>" if judged.not_counted else "")
+    return table(heads, rows, "stacks") + (f"<p>{told}</p>" if judged.not_counted else "")
 
 
 def _alarm(alarm: Alarm, lang: Lang) -> str:

@@ -74,7 +74,7 @@ def incidents_html(found: Sequence[Incidents], lang: Lang) -> str:
             languages.items(), key=lambda item: (-item[1].total(), item[0])
         )
     ]
-    return table([said(lang, f"danger_{key}") for key in ("kind", "by", "count")], rows)
+    return table([said(lang, f"danger_{key}") for key in ("kind", "by", "count")], rows, "stacks")
 
 
 def table(heads: Row, rows: Sequence[Row], style: Literal["fits", "stacks"] = "fits") -> str:
@@ -130,9 +130,10 @@ def _excluded(one: EpochStanding, lang: Lang) -> str:
 
 
 def _judged(group: ResultsTable, minimum: int, lang: Lang) -> str:
-    told = said(lang, "study_judged", n=group.judgements, raters=group.raters)
-    few = group.judgements < minimum
-    return f"{told}<br>{said(lang, 'study_too_few', minimum=minimum)}" if few else told
+    lines = [said(lang, "study_judged", n=group.judgements, raters=group.raters)]
+    if group.judgements < minimum:
+        lines.append(said(lang, "study_too_few", minimum=minimum))
+    return "<br>".join(f'<span class="once">{line}</span>' for line in lines)
 
 
 def _languages(times: Counter[str], lang: Lang) -> str:
