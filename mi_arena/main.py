@@ -66,6 +66,7 @@ def serve(settings: Settings, on_space: bool) -> int:
         keyed,
         house.serving,
         has_key=bool(os.environ.get("OPENAI_API_KEY")),
+        release=settings.release,
     )
     by_account = hugging_face_sign_in(settings, house.identities, on_space)
     app = build(

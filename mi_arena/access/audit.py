@@ -52,17 +52,28 @@ class Audit:
         outcome: Outcome = "done",
     ) -> bool:
         """Store an act; whether it could be. A failure is logged: what was done is done."""
-        known = name if isinstance(name, str) and _NAME.fullmatch(name) else None
-        epoch = known if target == "epoch" else None
-        payload = AdminActed(act=act, target=target, name=known, outcome=outcome)
         try:
-            self._store.append(
-                Event.of(payload, role="admin", rater=who.rater if who else None, epoch=epoch)
-            )
+            self.record_first(who, act, target, name, outcome)
         except StoreError as error:
             log.error("an admin's act could not be recorded (%s): %s", act, error)
             return False
         return True
+
+    def record_first(
+        self,
+        who: Identity | None,
+        act: str,
+        target: Target | None = None,
+        name: object = None,
+        outcome: Outcome = "done",
+    ) -> None:
+        """Store an act that is not to be done unrecorded. Raises ``NotStored``."""
+        known = name if isinstance(name, str) and _NAME.fullmatch(name) else None
+        epoch = known if target == "epoch" else None
+        payload = AdminActed(act=act, target=target, name=known, outcome=outcome)
+        self._store.append(
+            Event.of(payload, role="admin", rater=who.rater if who else None, epoch=epoch)
+        )
 
     def acts(self) -> Iterator[Act]:
         """All of them, the oldest first."""

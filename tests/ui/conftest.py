@@ -59,6 +59,7 @@ def serve(
     minimum_n: int = 1,
     by_account: ByAccount | None = None,
     listed: Mapping[str, MemberRole] | None = None,
+    release: str | None = "me/released",
 ) -> tuple[Site, object]:
     rules = Rules(turns_per_minute=1000, turns_per_minute_in_all=10_000, exclusions=FAST_HANDS)
     arena = open_arena(folder, pairs, rules)
@@ -67,7 +68,7 @@ def serve(
     serving = Serving(arena.offer, EngineRoom(10**10, 8, 64), folder / SERVED_NAME)
     keyed = keyed_by(b"of these tests alone")
     models = ROOT / "models.yaml"
-    tools = pipeline_tools(folder / "runs", folder, models, keyed, serving, has_key=True)
+    tools = pipeline_tools(folder / "runs", folder, models, keyed, serving, True, release)
     port = free_port()
     hugging_face = by_account(f"http://127.0.0.1:{port}", identities) if by_account else None
     app = build(arena, identities, workspace, tools, minimum_n, hugging_face)

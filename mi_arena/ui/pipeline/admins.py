@@ -16,6 +16,7 @@ from mi_arena.access.identity import Identities, Identity
 from mi_arena.battles.refusal import Refused
 from mi_arena.jobs.launching import JobError
 from mi_arena.records.audit_events import Target
+from mi_arena.records.store import NotStored, NotTaken
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
 from mi_arena.ui.transcript import note_html
@@ -32,6 +33,15 @@ class Acted:
     updates: Updates
     name: str | None
     outcome: Outcome = "done"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An act that can't be taken back: it begins once it is written down, and else not at all."""
+
+    name: str
+    """The id of what it is done on."""
+    begin: Callable[[], Updates]
 
 
 class Admins:
@@ -53,7 +63,7 @@ class Admins:
         return self._handler(look)
 
     def act(
-        self, name: str, action: Callable[..., Updates | Acted], target: Target = "run"
+        self, name: str, action: Callable[..., Updates | Acted | Planned], target: Target = "run"
     ) -> Callable[..., Updates]:
         """Like ``only``, for what has effects: who did it, and on what, goes into the records.
 
@@ -63,18 +73,25 @@ class Admins:
         def recorded(who: Identity, session: Session, *values: Any) -> Updates:
             on: object = values[0] if values else None
             outcome: Outcome = "failed"
+            written = False
             try:
                 done = action(session, *values)
+                if isinstance(done, Planned):
+                    on = done.name
+                    self._audit.record_first(who, name, target, on)
+                    written = True
+                    done = done.begin()
                 outcome = "done"
                 if isinstance(done, Acted):
                     on, outcome = done.name, done.outcome
                     return done.updates
                 return done
-            except (JobError, Refused):
+            except (JobError, Refused, NotStored):
                 outcome = "refused"
                 raise
             finally:
-                self._audit.record(who, name, target, on, outcome)
+                if not (written and outcome == "done"):
+                    self._audit.record(who, name, target, on, outcome)
 
         return self._handler(recorded, told_who=True)
 
@@ -92,6 +109,10 @@ class Admins:
                 return self._told(session, f"job_{error.code}")
             except Refused as refused:
                 return self._told(session, f"refused_{refused.code}", **refused.values)
+            except NotTaken:
+                return self._told(session, "admin_not_restored")
+            except NotStored as error:
+                return self._told(session, "admin_not_stored", why=error)
             except Exception as error:
                 # The type says enough to look for; the text might quote a conversation.
                 debug = log.isEnabledFor(logging.DEBUG)

@@ -66,7 +66,7 @@ class DataPage:
             SCRIPTS,
             tools.downloads,
             results.html,
-            self._choices,
+            lambda _: self._choices(),
             choosers,
             admins,
             browser,

@@ -63,7 +63,7 @@ class EvaluatePage:
             frozenset(step.module for step in steps),
             tools.downloads,
             EvaluationResults(tools.downloads).html,
-            self._choices,
+            lambda _: self._choices(),
             self._changed_outputs(),
             admins,
             browser,

@@ -10,7 +10,7 @@ import gradio as gr
 
 from mi_arena.jobs.launching import Launcher
 from mi_arena.jobs.viewing import RunView
-from mi_arena.ui.pipeline.admins import Admins, Updates
+from mi_arena.ui.pipeline.admins import Admins, Planned, Updates
 from mi_arena.ui.pipeline.downloads import Downloads
 from mi_arena.ui.pipeline.run_html import files_html, log_html, run_html, run_label
 from mi_arena.ui.session import Session
@@ -66,23 +66,26 @@ class RunsPanel:
         scripts: frozenset[str],
         downloads: Downloads,
         result: Result,
-        changed: Callable[[], Updates],
+        changed: Callable[[Session], Updates],
         changed_outputs: list[Any],
         admins: Admins,
         browser: gr.BrowserState,
         beside: Beside | None = None,
         beside_first: bool = False,
+        for_good: bool = False,
+        log_open: bool = False,
     ):
         """``changed`` is asked when a run has begun or ended: there are files that weren't.
 
-        ``beside`` stands below the result, or above it.
+        ``beside`` stands below the result, or above it. ``for_good``: what these runs do can't be
+        taken back, so none goes on unrecorded.
         """
         self._launcher, self._scripts = launcher, scripts
         self._downloads, self._result, self._changed = downloads, result, changed
-        self._beside = beside
+        self._beside, self._for_good = beside, for_good
         heading = gr.Markdown()
         with gr.Row():
-            chosen = gr.Radio([], elem_id=f"{name}-runs", show_label=True)
+            chosen = gr.Radio([], elem_id=f"{name}-runs", show_label=True, min_width=260)
             refresh = gr.Button(elem_id=f"{name}-refresh", scale=0, min_width=110)
         detail = gr.HTML(elem_id=f"{name}-run")
         with gr.Row():
@@ -94,7 +97,7 @@ class RunsPanel:
             shown = gr.HTML(elem_id=f"{name}-result")
         if beside and not beside_first:
             beside.make()
-        with gr.Accordion("…", open=False, visible=False) as log_frame:
+        with gr.Accordion("…", open=log_open, visible=False) as log_frame:
             log = gr.HTML(elem_id=f"{name}-log")
         with gr.Accordion("…", open=False, visible=False) as files_frame:
             files = gr.HTML(elem_id=f"{name}-files")
@@ -170,7 +173,7 @@ class RunsPanel:
             other = name != before.get("name")
             updates |= self._beside.paint(now["beside"], other_run=other)
         if now["states"] != before.get("states"):
-            updates |= self._changed()
+            updates |= self._changed(session)
         if now["runs"] != before.get("runs") or name != chosen:
             # A tick may have been on its way while another run was chosen: it must not choose.
             kept: dict[str, Any] = {} if name == chosen and before else {"value": name}
@@ -197,9 +200,13 @@ class RunsPanel:
         self._launcher.stop(str(chosen))
         return self.look(session, chosen)
 
-    def resume(self, session: Session, chosen: object, _: object) -> Updates:
-        self._launcher.resume(str(chosen))
-        return self.look(session, chosen)
+    def resume(self, session: Session, chosen: object, _: object) -> Updates | Planned:
+        def begin() -> Updates:
+            self._launcher.resume(str(chosen))
+            return self.look(session, chosen)
+
+        self._launcher.status(str(chosen))  # of what is no run nothing is planned
+        return Planned(str(chosen), begin) if self._for_good else begin()
 
     # ---- inside
 

@@ -42,10 +42,18 @@ class PipelineTools:
     """The folder of the app's records."""
     has_key: bool
     """Whether scripts find a key for the model that rates and rewrites."""
+    release: str | None = None
+    """The public dataset that a release goes to, owner/name."""
 
 
 def pipeline_tools(
-    runs: Path, data: Path, models: Path, keyed: Keyed, serving: Serving, has_key: bool
+    runs: Path,
+    data: Path,
+    models: Path,
+    keyed: Keyed,
+    serving: Serving,
+    has_key: bool,
+    release: str | None = None,
 ) -> PipelineTools:
     """``runs`` is the folder of all runs and uploads, ``data`` that of the app's records; neither
     need be there yet.
@@ -58,4 +66,4 @@ def pipeline_tools(
     launcher = Launcher(runs, scripts, ROOT, NEEDED_SECRETS)
     ways = Downloads(inputs, keyed), Tickets(keyed)
     pairs = list(load_registry(models).values())
-    return PipelineTools(launcher, inputs, *ways, serving, pairs, models, data, has_key)
+    return PipelineTools(launcher, inputs, *ways, serving, pairs, models, data, has_key, release)

@@ -101,7 +101,7 @@ class TrainPage:
             SCRIPTS,
             tools.downloads,
             self._result,
-            self._choices,
+            lambda _: self._choices(),
             [*self.form.choices(), self.comparison.chosen],
             of_runs,
             browser,

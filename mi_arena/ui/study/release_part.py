@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import gradio as gr
 from mi_arena.jobs.script import BadInput
 from mi_arena.jobs.viewing import RunView
 from mi_arena.release.manifest import MANIFEST, read_manifest
-from mi_arena.ui.pipeline.admins import Acted, Admins, Updates
+from mi_arena.ui.pipeline.admins import Acted, Admins, Planned, Updates
 from mi_arena.ui.pipeline.runs_panel import RunsPanel, told
 from mi_arena.ui.pipeline.tools import RELEASE as MODULE
 from mi_arena.ui.pipeline.tools import PipelineTools
@@ -21,38 +21,52 @@ from mi_arena.ui.texts import Lang, said, say
 
 FOLDER = "release"
 """Of the release inside the folder of the run that built it."""
-CONSOLE = "console.txt"
 
 
 class ReleasePart:
     """Made inside a ``gr.Blocks`` context."""
 
-    def __init__(self, tools: PipelineTools, admins: Admins, browser: gr.BrowserState):
-        self._tools, self._note = tools, admins.note
+    def __init__(
+        self,
+        tools: PipelineTools,
+        admins: Admins,
+        browser: gr.BrowserState,
+        kept: Callable[[Session], Updates],
+        kept_outputs: list[Any],
+    ):
+        """``kept`` tells anew how records are kept and released: a run that has ended may have
+        released some."""
+        self._tools, self._kept = tools, kept
+        self.where = gr.HTML(elem_id="release-where")
         with gr.Row():
             self.build = gr.Button(elem_id="release-build", min_width=170)
             self.sure = gr.Checkbox(value=False, elem_id="release-sure")
-            self.push = gr.Button(elem_id="release-push", min_width=170)
+            self.push = gr.Button(elem_id="release-push", min_width=170, interactive=False)
+        self.note = gr.HTML(elem_id="release-note")
+        admins = admins.beside(self.note)
+        # What these runs say on their consoles is all that they say: it is open from the start.
         self.runs = RunsPanel(
             "release", tools.launcher, frozenset({MODULE}), tools.downloads, self._result,
-            dict, [], admins, browser,
+            self._changed, kept_outputs, admins, browser, for_good=True, log_open=True,
         )  # fmt: skip
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
-        shown = [*self.outputs(), self._note]
+        shown = [*self.outputs(), *kept_outputs]
         built = admins.act("build-release", self.on_build)
         pushed = admins.act("push-release", self.on_push)
         self.build.click(built, [browser], shown, **quiet)
         self.push.click(pushed, [browser, self.runs.parts.chosen, self.sure], shown, **quiet)
 
     def outputs(self) -> list[Any]:
-        return [self.build, self.sure, self.push, *self.runs.outputs()]
+        return [self.where, self.build, self.sure, self.push, self.note, *self.runs.outputs()]
 
     def words(self, session: Session) -> Updates:
-        lang = session.lang
+        lang, repo = session.lang, self._tools.release
+        where = said(lang, "release_where", repo=repo) if repo else said(lang, "release_nowhere")
         return {
+            self.where: f"<p>{where}</p>",
             self.build: gr.update(value=say(lang, "release_build")),
-            self.sure: gr.update(label=say(lang, "release_sure")),
-            self.push: gr.update(value=say(lang, "release_push")),
+            self.sure: gr.update(label=say(lang, "release_sure"), interactive=repo is not None),
+            self.push: gr.update(value=say(lang, "release_push"), interactive=repo is not None),
             **self.runs.words(session),
         }
 
@@ -61,17 +75,23 @@ class ReleasePart:
     def on_build(self, session: Session) -> Acted:
         folder = self._tools.launcher.new_folder("release")
         words = ["build", f"--out={folder.resolve() / FOLDER}", f"--data={self._data}"]
-        return self._begun(session, folder, words)
+        return Acted(self._begun(session, folder, words), folder.name)
 
-    def on_push(self, session: Session, chosen: object, sure: object) -> Acted:
+    def on_push(self, session: Session, chosen: object, sure: object) -> Acted | Planned:
         built = self._tools.launcher.root.resolve() / str(chosen or "") / FOLDER
+        if self._tools.release is None:
+            return self._not_done(session, "release_nowhere")
         if not chosen or not (built / MANIFEST).is_file():
-            return Acted({self._note: told(session, "release_choose", "bad")}, None, "refused")
+            return self._not_done(session, "release_choose")
         if sure is not True:
-            return Acted({self._note: told(session, "study_not_sure", "bad")}, None, "refused")
-        folder = self._tools.launcher.new_folder("release-push")
-        begun = self._begun(session, folder, ["push", str(built), f"--data={self._data}"])
-        return Acted({**begun.updates, self.sure: gr.update(value=False)}, begun.name)
+            return self._not_done(session, "study_not_sure")
+
+        def begin() -> Updates:
+            folder = self._tools.launcher.new_folder("release-push")
+            begun = self._begun(session, folder, ["push", str(built), f"--data={self._data}"])
+            return {**begun, self.sure: gr.update(value=False)}
+
+        return Planned(str(chosen), begin)
 
     # ---- inside
 
@@ -79,28 +99,28 @@ class ReleasePart:
     def _data(self) -> Path:
         return self._tools.data.resolve()
 
-    def _begun(self, session: Session, folder: Path, words: list[str]) -> Acted:
+    def _not_done(self, session: Session, key: str) -> Acted:
+        return Acted({self.note: told(session, key, "bad")}, None, "refused")
+
+    def _begun(self, session: Session, folder: Path, words: list[str]) -> Updates:
         run = self._tools.launcher.submit(folder, MODULE, words)
-        updates = {
-            self._note: told(session, "data_begun", "good", name=run.name),
+        # The runs come last: of one that has ended already nobody is told that it has begun.
+        return {
+            self.note: told(session, "release_begun", "good", name=run.name),
             **self.runs.look(session, run.name),
         }
-        return Acted(updates, run.name)
+
+    def _changed(self, session: Session) -> Updates:
+        """What was said of a run that has begun holds until none is under way."""
+        under_way = any(run.active for run in self._tools.launcher.runs() if run.script == MODULE)
+        return self._kept(session) if under_way else {self.note: "", **self._kept(session)}
 
     def _result(self, run: RunView, lang: Lang) -> str:
-        """What a built release holds; of a push what it says."""
+        """What a built release holds."""
         try:
             held = read_manifest(run.path / FOLDER)
-            masked = ", ".join(f"{kind} {count}" for kind, count in held.masked.items())
-            told = said(lang, "release_masked", what=masked or "–", n=held.tombstones)
-            return f"{tables_html(held.tables, lang)}<p>{told}</p>"
         except BadInput:
-            text = _console(run)
-            return f'<pre class="run-log" tabindex="0">{escape(text)}</pre>' if text else ""
-
-
-def _console(run: RunView) -> str:
-    try:
-        return (run.path / CONSOLE).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
+            return ""
+        masked = ", ".join(f"{kind} {count}" for kind, count in held.masked.items())
+        told = said(lang, "release_masked", what=masked or "–", n=held.tombstones)
+        return f"{tables_html(held.tables, lang)}<p>{told}</p>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -27,7 +28,6 @@ from mi_arena.ui.study.study_html import (
     pairs_html,
 )
 from mi_arena.ui.texts import Lang, say
-from mi_arena.ui.transcript import note_html
 from mi_arena.ui.updates import merged
 from mi_arena.workspace.workspace import Workspace
 
@@ -49,23 +49,25 @@ class StudyPage:
     ):
         self._arena, self._workspace, self._minimum = arena, workspace, minimum_n
         self._data = tools.data
-        with gr.Row():
+        with gr.Row(elem_classes="cornered"):
             self.heading = gr.Markdown()
             self.refresh = gr.Button(elem_id="study-refresh", scale=0, min_width=110)
         self.note = gr.HTML(elem_id="study-note")
         admins = Admins(identities, self.note, audit)
         self.epochs_heading = gr.Markdown()
         self.epochs = gr.HTML(elem_id="study-epochs")
-        with gr.Row():
+        with gr.Row(elem_id="study-closing"):
             self.epoch = gr.Dropdown([], elem_id="study-epoch", filterable=False)
             self.sure = gr.Checkbox(value=False, elem_id="study-sure")
-            self.close = gr.Button(elem_id="study-close", scale=0, min_width=170)
+            self.close = gr.Button(elem_id="study-close", scale=0, min_width=190)
+        self.epochs_note = gr.HTML(elem_id="study-epochs-note")
         self.pairs_heading = gr.Markdown()
         self.pairs = gr.HTML(elem_id="study-pairs")
         with gr.Row():
             self.pair = gr.Dropdown([], elem_id="study-pair", filterable=False)
             self.leave_out = gr.Button(elem_id="study-leave-out", scale=0, min_width=170)
             self.bring_back = gr.Button(elem_id="study-bring-back", scale=0, min_width=170)
+        self.pairs_note = gr.HTML(elem_id="study-pairs-note")
         self.work_heading = gr.Markdown()
         self.work = gr.HTML(elem_id="study-work")
         self.danger_heading = gr.Markdown()
@@ -74,25 +76,26 @@ class StudyPage:
         self.health = gr.HTML(elem_id="study-health")
         self.release_heading = gr.Markdown()
         self.released = gr.HTML(elem_id="study-released")
-        self.release = ReleasePart(tools, admins, browser)
+        self.release = ReleasePart(tools, admins, browser, self._kept, [self.health, self.released])
         self._connect(admins, browser)
 
     def _connect(self, admins: Admins, browser: gr.BrowserState) -> None:
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
-        shown = [*self.outputs(), self.note]
+        shown = self.outputs()
         looking = [browser, self.release.runs.parts.chosen]
         self.refresh.click(admins.only(self.on_open), looking, shown, **quiet)
         self.close.click(
-            admins.act("close-epoch", self.on_close, "epoch"),
+            admins.beside(self.epochs_note).act("close-epoch", self.on_close, "epoch"),
             [browser, self.epoch, self.sure],
             shown,
             **quiet,
         )
+        of_pairs = admins.beside(self.pairs_note)
         for name, button, action in (
             ("leave-out", self.leave_out, self.on_leave_out),
             ("bring-back", self.bring_back, self.on_bring_back),
         ):
-            button.click(admins.act(name, action, "pair"), [browser, self.pair], shown, **quiet)
+            button.click(of_pairs.act(name, action, "pair"), [browser, self.pair], shown, **quiet)
         self.opened: dict[str, Any] = {
             "fn": admins.only(self.on_open),
             "inputs": looking,
@@ -102,9 +105,10 @@ class StudyPage:
 
     def outputs(self) -> list[Any]:
         return [
-            self.heading, self.refresh, self.epochs_heading, self.epochs, self.epoch, self.sure,
-            self.close, self.pairs_heading, self.pairs, self.pair, self.leave_out, self.bring_back,
-            self.work_heading, self.work, self.danger_heading, self.danger,
+            self.heading, self.refresh, self.note,
+            self.epochs_heading, self.epochs, self.epoch, self.sure, self.close, self.epochs_note,
+            self.pairs_heading, self.pairs, self.pair, self.leave_out, self.bring_back,
+            self.pairs_note, self.work_heading, self.work, self.danger_heading, self.danger,
             self.health_heading, self.health, self.release_heading, self.released,
             *self.release.outputs(),
         ]  # fmt: skip
@@ -135,49 +139,59 @@ class StudyPage:
         return merged(
             self.words(session),
             self._shown(session),
-            self._kept(session),
+            # Tells how records are kept, too.
             self.release.runs.look(session, chosen),
-            {self.note: ""},
+            dict.fromkeys(self._notes(), ""),
         )
 
     def on_close(self, session: Session, epoch: object, sure: object) -> Updates | Acted:
-        if not epoch:
-            return self._not_done(session, "study_choose_epoch")
-        if sure is not True:
-            return self._not_done(session, "study_not_sure", str(epoch))
+        refused = partial(self._not_done, session, self.epochs_note)
         if str(epoch) not in {one.id for one in epochs(self._arena.store)}:
-            return self._not_done(session, "study_choose_epoch")
+            return refused("study_choose_epoch")
+        if sure is not True:
+            return refused("study_not_sure", str(epoch))
         try:
             self._arena.offer.close_epoch(str(epoch))
         except AlreadyStored:
-            return self._not_done(session, "study_closed_before", str(epoch))
-        return self._done(session, "study_was_closed", name=str(epoch))
+            return refused("study_closed_before", str(epoch))
+        return {
+            self.sure: gr.update(value=False),
+            **self._done(session, self.epochs_note, "study_was_closed", str(epoch)),
+        }
 
     def on_leave_out(self, session: Session, pair: object) -> Updates | Acted:
         offer = self._arena.offer
-        if str(pair) not in {one.id for one in offer.pairs()}:
-            return self._not_done(session, "study_choose_pair")
+        if str(pair) not in offer.known():
+            return self._not_done(session, self.pairs_note, "study_choose_pair")
+        if str(pair) not in self._served():
+            return self._not_done(session, self.pairs_note, "study_out_already", str(pair))
         offer.leave_out(str(pair))
-        return self._done(session, "study_left_out", name=str(pair))
+        return self._done(session, self.pairs_note, "study_left_out", str(pair))
 
     def on_bring_back(self, session: Session, pair: object) -> Updates | Acted:
         offer = self._arena.offer
         if str(pair) not in offer.known():
-            return self._not_done(session, "study_choose_pair")
+            return self._not_done(session, self.pairs_note, "study_choose_pair")
+        if str(pair) in self._served():
+            return self._not_done(session, self.pairs_note, "study_served_already", str(pair))
         offer.bring_back(str(pair))
-        return self._done(session, "study_brought_back", name=str(pair))
+        return self._done(session, self.pairs_note, "study_brought_back", str(pair))
 
     # ---- inside
 
-    def _done(self, session: Session, key: str, **values: object) -> Updates:
-        return {
-            **self._shown(session),
-            self.sure: gr.update(value=False),
-            self.note: told(session, key, "good", **values),
-        }
+    def _notes(self) -> list[gr.HTML]:
+        return [self.note, self.epochs_note, self.pairs_note, self.release.note]
 
-    def _not_done(self, session: Session, key: str, name: str | None = None) -> Acted:
-        return Acted({self.note: told(session, key, "bad")}, name, "refused")
+    def _done(self, session: Session, note: gr.HTML, key: str, name: str) -> Updates:
+        return {**self._shown(session), note: told(session, key, "good", name=name)}
+
+    def _not_done(
+        self, session: Session, note: gr.HTML, key: str, name: str | None = None
+    ) -> Acted:
+        return Acted({note: told(session, key, "bad")}, name, "refused")
+
+    def _served(self) -> set[str]:
+        return {pair.id for pair in self._arena.offer.pairs()}
 
     def _shown(self, session: Session) -> Updates:
         lang, offer = session.lang, self._arena.offer
@@ -209,17 +223,16 @@ class StudyPage:
         try:
             status = read_status(self._data)
         except StoreError as error:
-            return {self.health: note_html(str(error), "bad")}
+            return {self.health: told(session, "health_unreadable", "bad", why=error)}
         return {
             self.health: health_html(status, session.lang),
             self.released: release_html(status.release, session.lang),
         }
 
     def _state(self, pair: str) -> str:
-        offer = self._arena.offer
-        if pair not in {one.id for one in offer.pairs()}:
+        if pair not in self._served():
             return "out"
-        return "away" if offer.is_away(pair) else "served"
+        return "away" if self._arena.offer.is_away(pair) else "served"
 
 
 def _section(lang: Lang, name: str, **values: object) -> str:
