@@ -1,4 +1,4 @@
-"""How much of corpora of counselling talk the safety patterns stop; run by hand, prints counts.
+"""How much of corpora of counselling talk is stopped; run by hand, prints counts.
 
 ``python -m benchmarks.stopped_in_corpora SMILECHAT.jsonl.gz MDD5K.tar.gz``: of SmileChat's test
 dialogues those flagged as crises and the others, and a sample of MDD-5k. No text is printed.
@@ -13,9 +13,8 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mi_arena.safety.check import findings
 from mi_arena.safety.evaluation import Share
-from mi_arena.safety.replies import scan_reply
-from training.corpora.crisis_screen import scan
 
 Turns = list[tuple[str, str]]
 """Who (client or counselor) said what."""
@@ -49,8 +48,8 @@ def mdd5k(path: Path) -> Iterator[Turns]:
 def told(name: str, dialogues: Iterable[Turns]) -> None:
     stopped = whole = turns = stopped_turns = replies = stopped_replies = 0
     for dialogue in dialogues:
-        found = [bool(scan(text)) for role, text in dialogue if role == "client"]
-        answers = [bool(scan_reply(text)) for role, text in dialogue if role == "counselor"]
+        found = [bool(findings(text, "client")) for role, text in dialogue if role == "client"]
+        answers = [bool(findings(text, "model")) for role, text in dialogue if role == "counselor"]
         whole, stopped = whole + 1, stopped + any(found)
         turns, stopped_turns = turns + len(found), stopped_turns + sum(found)
         replies, stopped_replies = replies + len(answers), stopped_replies + sum(answers)

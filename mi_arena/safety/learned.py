@@ -8,7 +8,6 @@ plain statement of danger hangs on what was learnt.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -41,7 +40,6 @@ KINDS: dict[Speaker, tuple[Category, ...]] = {
 _WINDOW = 160
 """Characters looked at together: a sentence of danger must not drown in a long text."""
 _STEP = 80
-_SENTENCE = re.compile(r"[^。！？!?.\n]{2,}[。！？!?.\n]*")
 
 
 def pieces(text: str, found: Iterable[str] = ()) -> dict[int, float]:
@@ -100,7 +98,7 @@ class Model:
 
 
 UNREADABLE = "\ufffd"
-SURE = 2.0
+SURE = 0.5
 """Log odds below the threshold at which a wide pattern's finding is excused."""
 
 
@@ -118,9 +116,7 @@ def weighed(
     if model.score(worst) > threshold:
         kind = KINDS[speaker][model.kind(worst)]
         return [*found, Finding(kind, f"learned-{speaker}")]
-    # Sure of the whole and of each sentence: a plain statement must not drown in other words.
-    parts = [text, *_SENTENCE.findall(text)] if any(one in wide for one in ids) else []
-    if parts and all(model.score(pieces(part, ids)) < threshold - SURE for part in parts):
+    if model.score(worst) < threshold - SURE:
         return [one for one in found if one.pattern_id not in wide]
     return found
 

@@ -30,6 +30,8 @@ _LETTER: dict[Lang, re.Pattern[str]] = {
 
 Where = Literal["before", "after", "match", "clause", "sentence", "text"]
 """Where a guard looks: the clause up to the match, from it on, the match alone, or around it."""
+Wide = Literal["always", "in long clauses"]
+"""Where a pattern may be excused."""
 
 
 class _Entry(BaseModel):
@@ -58,7 +60,8 @@ class Pattern(_Entry):
 
     ``beside`` names parts, each of which must be in the sentence too, in any order (``within:
     text``: anywhere). ``wide``: it also meets harmless lines, so that what was learnt beside the
-    tables may excuse it; any other stops, whatever else is thought of the text.
+    tables may excuse it, be it in long clauses alone; any other stops, whatever else is thought of
+    the text.
     """
 
     lang: Lang
@@ -66,7 +69,7 @@ class Pattern(_Entry):
     beside: list[str] = []
     within: Literal["sentence", "text"] = "sentence"
     unless: list[str] | None = None
-    wide: bool = False
+    wide: Wide | None = None
 
 
 class Table(BaseModel):
@@ -156,9 +159,9 @@ def table(name: str) -> Table:
 
 
 @cache
-def wide(name: str) -> frozenset[str]:
-    """The ids of its patterns that may be excused."""
-    return frozenset(pattern.id for pattern in table(name).patterns if pattern.wide)
+def wide(name: str) -> dict[str, Wide]:
+    """The ids of its patterns that may be excused, and where."""
+    return {pattern.id: pattern.wide for pattern in table(name).patterns if pattern.wide}
 
 
 @cache

@@ -16,8 +16,12 @@ from mi_arena.safety.replies import TABLE, scan_reply
 from mi_arena.settings import ROOT
 
 OURS = ROOT / "training" / "safety_lines" / "ours.jsonl"
-HELD_OUT = Path(__file__).parent / "labelled" / "held_out.jsonl"
-"""Written by somebody who never saw the patterns or the lines that are learnt from."""
+LABELLED = Path(__file__).parent / "labelled"
+HELD_OUT = LABELLED / "held_out.jsonl"
+"""Written by somebody who never saw the patterns or the lines that are learnt from, and read by
+nobody who writes them; its figures were taken once, after everything was chosen."""
+CHOSEN_ON = LABELLED / "chosen_on.jsonl"
+"""Written and kept apart the same way, but thresholds were chosen by its figures."""
 
 
 def test_our_lines_cover_everything_and_half_of_them_are_harmless() -> None:
@@ -40,9 +44,21 @@ def test_figures_on_our_lines() -> None:
 def test_figures_on_lines_written_apart() -> None:
     """What was reached, so that nothing makes it worse; docs/safety.md gives the figures. What is
     aimed at is a recall of 0.98 with 0.03 false alarms."""
-    found = evaluate(read_lines(str(HELD_OUT), LabelledLine))
-    assert found.recall.value is not None and found.recall.value >= 0.82
-    assert found.false_alarms.value is not None and found.false_alarms.value <= 0.11
+    for file, recall, false_alarms in ((HELD_OUT, 0.95, 0.1), (CHOSEN_ON, 0.92, 0.16)):
+        found = evaluate(read_lines(str(file), LabelledLine))
+        assert found.recall.value is not None and found.recall.value >= recall
+        assert found.false_alarms.value is not None and found.false_alarms.value <= false_alarms
+
+
+def test_the_lines_written_apart_are_half_harmless_and_learnt_from_by_nobody() -> None:
+    apart = [line for file in (HELD_OUT, CHOSEN_ON) for line in read_lines(str(file), LabelledLine)]
+    assert len(apart) >= 300 and 0.45 < sum(not line.stop for line in apart) / len(apart) < 0.55
+    learnt = {
+        (line.speaker, line.text)
+        for file in sorted(OURS.parent.glob("*.jsonl"))
+        for line in read_lines(str(file), LabelledLine)
+    }
+    assert not learnt & {(line.speaker, line.text) for line in apart}
 
 
 def test_everyday_talk_is_seldom_stopped() -> None:
@@ -59,8 +75,8 @@ def test_everyday_talk_is_seldom_stopped() -> None:
             else:
                 ends = piece_ends(text, True)
                 stopped["counselor"] += any(findings(text[:end], "model") for end in ends)
-    assert stopped["client"] / turns["client"] <= 0.015
-    assert stopped["counselor"] / turns["counselor"] <= 0.045
+    assert stopped["client"] / turns["client"] <= 0.02
+    assert stopped["counselor"] / turns["counselor"] <= 0.03
 
 
 def test_every_pattern_for_replies_is_met_by_some_line() -> None:
