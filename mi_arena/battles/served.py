@@ -6,6 +6,7 @@ Holds revisions and digests, never a path of the machine.
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from mi_arena.pairs import Pair, Source
 
 WHOLE_FILE = 256 * 2**20
 SAMPLE = 2**20
+_PATH = re.compile(r"[/~.\\]|[A-Za-z]:[\\/]|file:")
+Told = str | dict[str, str]
+"""A name, or the digest of what may not be told."""
 
 
 def what_is_served(pair: Pair) -> dict[str, Any]:
@@ -25,9 +29,9 @@ def what_is_served(pair: Pair) -> dict[str, Any]:
     if pair.server is not None:
         weights: dict[str, Any] = {
             # Not its address: the same models on another port are the same.
-            "server": {"base": pair.server.base, "tuned": pair.server.tuned},
-            "base": str(pair.base),
-            "adapter": str(pair.adapter) if pair.adapter else None,
+            "server": {"base": _name(pair.server.base), "tuned": _name(pair.server.tuned)},
+            "base": _named(pair.base),
+            "adapter": _named(pair.adapter) if pair.adapter else None,
         }
     else:
         assert pair.adapter is not None
@@ -45,12 +49,26 @@ def what_is_served(pair: Pair) -> dict[str, Any]:
     }
 
 
-def identify(source: Source) -> dict[str, str]:
+def identify(source: Source) -> dict[str, Any]:
     """A folder by its digest, a repository by its name and revision."""
     if source.path is not None:
         return {"sha256": folder_digest(Path(source.path))}
     assert source.repo is not None and source.revision is not None
-    return {"repo": source.repo, "revision": source.revision}
+    return {"repo": _name(source.repo), "revision": source.revision}
+
+
+def _named(source: Source) -> Told:
+    """What stands beside a server: nothing of it is read, so only its name identifies it."""
+    return _name(str(source)) if source.path is None else _digest(source.path)
+
+
+def _name(name: str) -> Told:
+    """Names of models are told, but servers often name one after the folder it was loaded from."""
+    return _digest(name) if _PATH.match(name) else name
+
+
+def _digest(path: str) -> Told:
+    return {"sha256": hashlib.sha256(path.encode()).hexdigest()}
 
 
 def folder_digest(folder: Path) -> str:
