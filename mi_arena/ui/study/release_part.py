@@ -78,10 +78,10 @@ class ReleasePart:
         return Acted(self._begun(session, folder, words), folder.name)
 
     def on_push(self, session: Session, chosen: object, sure: object) -> Acted | Planned:
-        built = self._tools.launcher.root.resolve() / str(chosen or "") / FOLDER
+        built = self._built(chosen)
         if self._tools.release is None:
             return self._not_done(session, "release_nowhere")
-        if not chosen or not (built / MANIFEST).is_file():
+        if built is None:
             return self._not_done(session, "release_choose")
         if sure is not True:
             return self._not_done(session, "study_not_sure")
@@ -98,6 +98,14 @@ class ReleasePart:
     @property
     def _data(self) -> Path:
         return self._tools.data.resolve()
+
+    def _built(self, chosen: object) -> Path | None:
+        """The release that a run of this part has built; ``None`` for whatever else is named."""
+        runs = {run.name: run.path for run in self._tools.launcher.runs() if run.script == MODULE}
+        folder = runs.get(chosen) if isinstance(chosen, str) else None
+        if folder is None or not (folder / FOLDER / MANIFEST).is_file():
+            return None
+        return folder.resolve() / FOLDER
 
     def _not_done(self, session: Session, key: str) -> Acted:
         return Acted({self.note: told(session, key, "bad")}, None, "refused")
