@@ -17,11 +17,11 @@ from mi_arena.publishing.index import INDEX_NAME, ShardIndex
 from mi_arena.records.results_query import epochs, judgements_of_no_battle
 from mi_arena.records.store import DATABASE_NAME, EventStore
 from mi_arena.records.votes import Votes
-from mi_arena.release.status import LastRelease, release_status
+from mi_arena.release.status import LastRelease, last_release
 from mi_arena.study.exclusions import jump
 
 NOT_PUBLISHED = "nothing is published from this folder: MI_ARENA_DATASET is not set for its app"
-NO_RELEASE = "nothing was released from this folder yet"
+NO_RELEASE = "nothing was released of these records yet"
 LATE = 5
 """An event is late when it has waited so many times as long as it should at most, and"""
 LATE_SECONDS = 600.0
@@ -97,10 +97,11 @@ class Status:
 def read_status(data: Path, now: datetime | None = None) -> Status:
     """The status of a data folder. Raises ``StoreError``."""
     moment = now or datetime.now(UTC)
-    # The index first: what is published is stored already.
+    # The index and the last release first: what they tell of is stored already.
     known = _read_index(data / INDEX_NAME)
     store = EventStore(data / DATABASE_NAME, read_only=True)
     try:
+        last = last_release(store)
         with store.reading() as connection:
             rows = connection.exec_driver_sql("SELECT event_id, kind, created_at FROM events")
             stored = {row.event_id: _Stored(row.kind, row.created_at) for row in rows}
@@ -108,7 +109,7 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
     finally:
         store.close()
     count = Counter(one.kind for one in stored.values())
-    release = _released(release_status(data), count["judgement"] + count["match_judged"])
+    release = _released(last, count["judgement"] + count["match_judged"])
     publishing = None
     if known is not None:
         publishing = _in_dataset(known, stored, moment)
@@ -166,12 +167,12 @@ def _released(last: LastRelease | None, judgements: int) -> Released | None:
         return None
     tables = {
         name: Table(counts.released, dict(counts.left_out), counts.not_counted)
-        for name, counts in last.held.tables.items()
+        for name, counts in last.told.tables.items()
     }
     held = tables["judgements"]
     return Released(
-        repo=last.repo,
-        commit=last.commit,
+        repo=last.told.repo,
+        commit=last.told.commit,
         pushed_at=last.pushed_at.isoformat(),
         tables=tables,
         judgements_since=max(0, judgements - held.released - sum(held.left_out.values())),

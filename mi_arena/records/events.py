@@ -41,6 +41,7 @@ from mi_arena.records.member_events import (
     SignInsEnded,
 )
 from mi_arena.records.payloads import EventId, Kind, Payload, Record, Role, Short, Utc
+from mi_arena.records.release_events import ReleasePushed
 from mi_arena.records.review_events import ReviewGiven, ReviewSetClosed, ReviewSetOpened
 from mi_arena.records.suggestion_events import CodingSuggested, SuggestionsAllowed
 from mi_arena.records.workspace_events import (
@@ -91,6 +92,7 @@ PAYLOADS: dict[Kind, type[Payload]] = {
         ReviewSetOpened,
         ReviewGiven,
         ReviewSetClosed,
+        ReleasePushed,
     )
 }
 

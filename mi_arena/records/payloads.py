@@ -50,6 +50,7 @@ Kind = Literal[
     "review_set_opened",
     "review_given",
     "review_set_closed",
+    "release_pushed",
 ]
 Role = Literal["public", "expert", "admin"]
 

@@ -8,20 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mi_arena.jobs.script import BadInput
+from mi_arena.records.payloads import Count, Short
+from mi_arena.records.release_events import TableCounts
 
 MANIFEST = "release.json"
-
-
-class TableCounts(BaseModel):
-    """Of one table. Both together are all that the records hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    released: int
-    left_out: dict[str, int]
-    """By reason."""
-    not_counted: int = 0
-    """Of those released: each such row says why the study's own tables leave it out."""
 
 
 class Manifest(BaseModel):
@@ -30,12 +20,12 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = 1
-    events: int
+    events: Count
     """In the records when it was made."""
     newest: date | None
     """The day of the newest event."""
-    tables: dict[str, TableCounts]
-    tombstones: int
+    tables: dict[Short, TableCounts]
+    tombstones: Count
     masked: dict[str, int]
     """How often each kind of personal data was masked."""
     consents: dict[str, int]

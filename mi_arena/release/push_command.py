@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
+from contextlib import closing
 from pathlib import Path
 
 from mi_arena.hub.hub_client import open_hub
 from mi_arena.hub.patience import Patience
 from mi_arena.jobs.ending import GOES_ON, exit_code
 from mi_arena.jobs.script import BadInput, stop_on_terminate
+from mi_arena.records.release_events import ReleasePushed
+from mi_arena.records.store import EventStore, StoreError
 from mi_arena.release.build_command import settings_of
-from mi_arena.release.manifest import read_manifest
-from mi_arena.release.push import check_repo, push
-from mi_arena.release.status import LastRelease, note_release
+from mi_arena.release.manifest import Manifest, read_manifest
+from mi_arena.release.push import Pushed, check_repo, push
+from mi_arena.release.status import note_release
 from mi_arena.settings import PREFIX
+from mi_arena.workspace.study_reading import database_in
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repo", help=f"owner/name of the dataset (default: {PREFIX}RELEASE)")
     parser.add_argument(
         "--data", type=Path,
-        help=f"the app's data folder, which notes what was released (default: {PREFIX}DATA)",
+        help=f"the app's data folder, whose records say what was released (default: {PREFIX}DATA)",
     )  # fmt: skip
     parser.add_argument(
         "--patience", type=float, default=600, metavar="SECONDS",
@@ -53,19 +56,38 @@ def _push(options: argparse.Namespace) -> None:
         raise BadInput(f"--repo: not given, and {PREFIX}RELEASE is not set; name the dataset")
     check_repo(repo, settings.dataset)
     manifest = read_manifest(options.folder)
-    if not settings.data.is_dir():
-        raise BadInput(f"--data: there is no folder {settings.data}; name the app's data folder")
+    database = database_in(settings.data)
     patience = Patience(lambda line: print(line, file=sys.stderr), options.patience)
-    pushed = push(options.folder, repo, open_hub(), patience)
-    note_release(
-        settings.data,
-        LastRelease(
-            repo=pushed.repo, commit=pushed.commit, pushed_at=datetime.now(UTC), held=manifest
-        ),
-    )
+    with closing(_opened(database)) as store:
+        pushed = push(options.folder, repo, open_hub(), patience)
+        _note(store, pushed, manifest)
     if options.json:
         told = {"repo": pushed.repo, "commit": pushed.commit, "changed": pushed.changed}
         print(json.dumps(told))
     else:
         did = "pushed" if pushed.changed else "already there"
         print(f"{did}: {pushed.repo} at {pushed.commit}")
+
+
+def _opened(database: Path) -> EventStore:
+    try:
+        return EventStore(database)
+    except StoreError as error:
+        raise BadInput(f"--data: {error}") from None
+
+
+def _note(store: EventStore, pushed: Pushed, manifest: Manifest) -> None:
+    told = ReleasePushed(
+        repo=pushed.repo,
+        commit=pushed.commit,
+        events=manifest.events,
+        tombstones=manifest.tombstones,
+        tables=manifest.tables,
+    )
+    try:
+        note_release(store, told)
+    except StoreError as error:
+        raise BadInput(
+            f"{pushed.repo} holds the release, but the records don't say so: {error}; the same "
+            "command goes on from here"
+        ) from None

@@ -1,47 +1,53 @@
-"""What the last release that was pushed held: a small file in the data folder."""
+"""The last release that was pushed, as the records tell it."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from mi_arena.jobs.run_directory import write_atomically
-from mi_arena.records.store import Unreadable
-from mi_arena.release.manifest import Manifest
+from mi_arena.records.events import Event
+from mi_arena.records.release_events import ReleasePushed
+from mi_arena.records.store import EventStore, Unreadable
 
 LAST_RELEASE = "last_release.json"
-"""The file's name inside the data directory (``MI_ARENA_DATA``)."""
+"""A file beside the records in which earlier versions noted it; read where no event tells."""
 
 
-class LastRelease(BaseModel):
+@dataclass(frozen=True)
+class LastRelease:
     """A release that is on the Hub."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repo: str
-    commit: str
     pushed_at: datetime
-    held: Manifest
-    """For each table: how many records it held, and why it did not hold the others."""
+    told: ReleasePushed
 
 
-def release_status(data: Path) -> LastRelease | None:
-    """The last release pushed from this data folder, ``None`` where there was none.
+def last_release(store: EventStore) -> LastRelease | None:
+    """The last release of these records, ``None`` where there was none. Raises ``Unreadable``."""
+    # By time: what a restore puts back stands behind what came meanwhile.
+    events = sorted(store.events("release_pushed"), key=lambda event: event.created_at)
+    if not events:
+        return _noted_in(store.path.with_name(LAST_RELEASE))
+    told = events[-1].payload
+    assert isinstance(told, ReleasePushed)
+    return LastRelease(events[-1].created_at, told)
 
-    Raises ``Unreadable`` where the note is damaged.
-    """
-    path = data / LAST_RELEASE
+
+def note_release(store: EventStore, pushed: ReleasePushed) -> None:
+    """Keep it in the records, from where a restore brings it back. Raises ``StoreError``."""
+    last = last_release(store)
+    if last is None or last.told != pushed:
+        store.append(Event.of(pushed, role="admin"))
+
+
+def _noted_in(path: Path) -> LastRelease | None:
     try:
-        return LastRelease.model_validate_json(path.read_bytes())
+        noted = json.loads(path.read_bytes())
+        held = {name: noted["held"][name] for name in ("events", "tombstones", "tables")}
+        told = ReleasePushed(repo=noted["repo"], commit=noted["commit"], **held)
+        return LastRelease(datetime.fromisoformat(noted["pushed_at"]), told)
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError):
-        raise Unreadable(f"{path} cannot be read; push the release again") from None
-
-
-def note_release(data: Path, released: LastRelease) -> None:
-    """Keep it in the data folder. Raises ``OSError``."""
-    text = released.model_dump_json(indent=1) + "\n"
-    write_atomically(data / LAST_RELEASE, text, durable=True)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Unreadable(f"{path} cannot be read; delete it and push the release again") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import HfApi
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,8 +29,12 @@ from mi_arena.publishing.status import (
 )
 from mi_arena.records.__main__ import main
 from mi_arena.records.store import DATABASE_NAME
+from mi_arena.release import push_command
+from mi_arena.release.__main__ import main as push_main
+from mi_arena.release.build import build
 from tests.publishing.conftest import judgement, open_index, open_outbox, open_store
-from tests.release.small_study import Plan, SmallStudy
+from tests.release.small_study import SECRET, Plan, SmallStudy
+from tests.training.on_hub.hub_stand_in import TOKEN, HubStandIn
 
 WELL = InDataset(
     dataset="me/x",
@@ -178,3 +184,27 @@ def test_whoever_asks_once_an_hour_is_woken_by_an_alarm(
     assert main(["status", *options, "--data", str(tmp_path)]) == 4
     line = "1 judgements are of battles whose beginning is not stored"
     assert (f'"alarms": ["{line}' if options else f"ALARM: {line}") in capsys.readouterr().out
+
+
+def test_a_restore_brings_the_last_release_back(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_command, "open_hub", lambda: HfApi(endpoint=hub.endpoint, token=TOKEN))
+    data = tmp_path / "data"
+    study = SmallStudy(data)
+    epoch = study.epoch()
+    study.battle(epoch)
+    study.close(epoch)
+    study.store.close()
+    build(data, SECRET, tmp_path / "out")
+    words = ["push", str(tmp_path / "out"), "--repo", "me/arena", "--data", str(data)]
+    assert push_main(words) == 0
+    open_outbox(data, dataset).publish()
+    before = read_status(data)
+    assert before.release is not None and before.release.judgements_since == 0
+
+    shutil.rmtree(data)
+    open_outbox(data, dataset).catch_up()
+    after = read_status(data)
+    assert after.release == before.release
+    assert (after.events_stored, after.publishing) == (before.events_stored, before.publishing)

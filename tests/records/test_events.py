@@ -165,6 +165,13 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "review_set_opened": REVIEW_SET,
     "review_given": REVIEWED | {"verdict": "edited", "edited": SAID},
     "review_set_closed": {"set": "s"},
+    "release_pushed": {
+        "repo": "me/arena",
+        "commit": "d" * 40,
+        "events": 9,
+        "tombstones": 1,
+        "tables": {"battles": {"released": 2, "left_out": {"withdrawn": 1}}},
+    },
 }
 
 

@@ -15,13 +15,14 @@ from huggingface_hub.utils import _http, close_session
 
 from mi_arena.hub.patience import Patience
 from mi_arena.jobs.script import BadInput
-from mi_arena.records.store import Unreadable
+from mi_arena.records.release_events import ReleasePushed
+from mi_arena.records.store import EventStore, NotStored, Unreadable
 from mi_arena.release import push_command
 from mi_arena.release.__main__ import main
 from mi_arena.release.build import build
 from mi_arena.release.manifest import read_manifest
 from mi_arena.release.push import FILES, Pushed, check_repo, push
-from mi_arena.release.status import LAST_RELEASE, release_status
+from mi_arena.release.status import LAST_RELEASE, last_release, note_release
 from tests.release.small_study import SECRET, Plan, SmallStudy
 from tests.training.on_hub.hub_stand_in import TOKEN, Fault, HubStandIn, Repo
 
@@ -51,6 +52,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         build(study.folder, SECRET, root / name)
         study.store.close()
     return root / "before", root / "after"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[SmallStudy]:
+    """A closed epoch with two battles."""
+    made = SmallStudy(tmp_path / "data")
+    epoch = made.epoch()
+    made.battle(epoch, Plan())
+    made.battle(epoch, Plan(says=("只有我说过葡萄",)))
+    made.close(epoch)
+    yield made
+    made.store.close()
 
 
 def pushed(hub: HubStandIn, folder: Path, limit: float = 60.0) -> Pushed:
@@ -182,31 +195,85 @@ def test_half_a_release_is_not_pushed(
     assert hub.calls == []
 
 
+@pytest.fixture
+def pushing(hub: HubStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command finds the stand-in."""
+    monkeypatch.setattr(push_command, "open_hub", lambda: HfApi(endpoint=hub.endpoint, token=TOKEN))
+    monkeypatch.setenv("MI_ARENA_RELEASE", REPO)
+
+
+@pytest.mark.usefixtures("pushing")
 def test_the_command_notes_what_was_released(
     hub: HubStandIn,
-    built: tuple[Path, Path],
+    study: SmallStudy,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(push_command, "open_hub", lambda: HfApi(endpoint=hub.endpoint, token=TOKEN))
-    monkeypatch.setenv("MI_ARENA_RELEASE", REPO)
-    assert release_status(tmp_path) is None
-    assert main(["push", str(built[0]), "--data", str(tmp_path), "--json"]) == 0
+    folder, data = tmp_path / "out", ["--data", str(study.folder)]
+    build(study.folder, SECRET, folder)
+    assert last_release(study.store) is None
+    assert main(["push", str(folder), *data, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told == {"repo": REPO, "commit": hub.repos[REPO].head, "changed": True}
-    last = release_status(tmp_path)
-    assert last is not None and (last.repo, last.commit) == (REPO, told["commit"])
-    assert last.held == read_manifest(built[0])
-    assert [path.name for path in tmp_path.iterdir()] == [LAST_RELEASE]
+    last, manifest = last_release(study.store), read_manifest(folder)
+    assert last is not None and (last.told.repo, last.told.commit) == (REPO, told["commit"])
+    assert (last.told.tables, last.told.events) == (manifest.tables, manifest.events)
+    assert main(["push", str(folder), *data]) == 0
+    assert "already there" in capsys.readouterr().out
+    assert study.store.count("release_pushed") == 1
 
     hub.faults.append(Fault("POST", "/commit/", 403))
-    assert main(["push", str(built[1]), "--data", str(tmp_path)]) == 2
+    build(study.folder, SECRET, folder)
+    assert main(["push", str(folder), *data]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-    assert release_status(tmp_path) == last
+    assert last_release(study.store) == last
     monkeypatch.setenv("MI_ARENA_DATASET", REPO)
-    assert main(["push", str(built[1]), "--data", str(tmp_path)]) == 2
+    assert main(["push", str(folder), *data]) == 2
     assert "private dataset" in capsys.readouterr().err
-    (tmp_path / LAST_RELEASE).write_text("{")
-    with pytest.raises(Unreadable, match="push the release again"):
-        release_status(tmp_path)
+    monkeypatch.delenv("MI_ARENA_DATASET")
+    assert main(["push", str(folder), "--data", str(tmp_path)]) == 2
+    assert "there is no" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("pushing")
+def test_records_that_take_nothing_are_told_once_it_is_pushed(
+    hub: HubStandIn,
+    study: SmallStudy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    build(study.folder, SECRET, tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(EventStore, "append", refuse)
+        assert main(["push", str(tmp_path / "out"), "--data", str(study.folder)]) == 2
+    line = capsys.readouterr().err
+    assert f"{REPO} holds the release" in line and line.count("\n") == 1
+    assert main(["push", str(tmp_path / "out"), "--data", str(study.folder)]) == 0
+    assert study.store.count("release_pushed") == 1
+
+
+def refuse(*_: object) -> None:
+    raise NotStored("events not stored: the disk is full")
+
+
+def test_what_an_earlier_version_noted_in_a_file(study: SmallStudy) -> None:
+    tables = {"battles": {"released": 2, "left_out": {"withdrawn": 1}}}
+    held = {"format": 1, "events": 9, "newest": None, "tables": tables, "tombstones": 1,
+            "masked": {}, "consents": {}}  # fmt: skip
+    noted = {"repo": REPO, "commit": "c0ffee", "pushed_at": "2026-01-02T03:04:05Z", "held": held}
+    file = study.folder / LAST_RELEASE
+    file.write_text(json.dumps(noted))
+    last = last_release(study.store)
+    assert last is not None and (last.told.commit, last.told.events) == ("c0ffee", 9)
+    assert last.told.tables["battles"].left_out == {"withdrawn": 1}
+    assert last.pushed_at.isoformat() == "2026-01-02T03:04:05+00:00"
+    for broken in ("{", "[]", json.dumps(noted | {"held": {}}), json.dumps(noted | {"repo": 7})):
+        file.write_text(broken)
+        with pytest.raises(Unreadable, match="delete it and push"):
+            last_release(study.store)
+    file.unlink()
+    note_release(study.store, ReleasePushed(**vars(last.told) | {"commit": "another"}))
+    told = last_release(study.store)
+    assert told is not None and told.told.commit == "another"

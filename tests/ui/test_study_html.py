@@ -18,9 +18,9 @@ from mi_arena.publishing import alarms, faults
 from mi_arena.publishing.alarms import LINES, Alarm
 from mi_arena.publishing.status import InDataset, Status
 from mi_arena.records.incidents import Incidents
+from mi_arena.records.release_events import TableCounts
 from mi_arena.records.results_query import epochs
 from mi_arena.records.votes import Votes
-from mi_arena.release.manifest import TableCounts
 from mi_arena.study.exclusions import LIMITS, Limits
 from mi_arena.ui.duration import duration
 from mi_arena.ui.study.epoch_standing import standing_of

@@ -7,7 +7,7 @@ from html import escape
 
 from mi_arena.publishing.alarms import Alarm
 from mi_arena.publishing.status import InDataset, Released, Status, Table
-from mi_arena.release.manifest import TableCounts
+from mi_arena.records.release_events import TableCounts
 from mi_arena.ui.duration import duration
 from mi_arena.ui.study.study_html import table
 from mi_arena.ui.texts import LANGS, Lang, all_texts, said
