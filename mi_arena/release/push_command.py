@@ -15,9 +15,10 @@ from mi_arena.jobs.script import BadInput, stop_on_terminate
 from mi_arena.records.release_events import ReleasePushed
 from mi_arena.records.store import EventStore, StoreError
 from mi_arena.release.build_command import settings_of
+from mi_arena.release.freshness import check_fresh
 from mi_arena.release.manifest import Manifest, read_manifest
 from mi_arena.release.push import Pushed, check_repo, push
-from mi_arena.release.status import note_release
+from mi_arena.release.status import last_release, note_release
 from mi_arena.settings import PREFIX
 from mi_arena.workspace.study_reading import database_in
 
@@ -26,7 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Makes the public dataset hold exactly the release in DIR, in one commit, and squashes "
         "its history, so that what was withdrawn is in no older commit either. Pushing the same "
-        "again changes nothing. Needs HF_TOKEN."
+        "again changes nothing. What was built before a withdrawal, or before the last release, is "
+        "refused. Needs HF_TOKEN."
     )
     parser.epilog = (
         "Exit codes: 0 done; 2 bad input, or the Hub refuses or stays out of reach; 3 stopped."
@@ -58,22 +60,21 @@ def _push(options: argparse.Namespace) -> None:
     manifest = read_manifest(options.folder)
     database = database_in(settings.data)
     patience = Patience(lambda line: print(line, file=sys.stderr), options.patience)
-    with closing(_opened(database)) as store:
-        pushed = push(options.folder, repo, open_hub(), patience)
-        _note(store, pushed, manifest)
+    try:
+        with closing(EventStore(database)) as store:
+            last = last_release(store)
+            kept = store.count(), store.count("withdrawn")
+            check_fresh(options.folder, manifest, *kept, last.told if last else None)
+            pushed = push(options.folder, repo, open_hub(), patience)
+            _note(store, pushed, manifest)
+    except StoreError as error:
+        raise BadInput(f"--data: {error}") from None
     if options.json:
         told = {"repo": pushed.repo, "commit": pushed.commit, "changed": pushed.changed}
         print(json.dumps(told))
     else:
         did = "pushed" if pushed.changed else "already there"
         print(f"{did}: {pushed.repo} at {pushed.commit}")
-
-
-def _opened(database: Path) -> EventStore:
-    try:
-        return EventStore(database)
-    except StoreError as error:
-        raise BadInput(f"--data: {error}") from None
 
 
 def _note(store: EventStore, pushed: Pushed, manifest: Manifest) -> None:

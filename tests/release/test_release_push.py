@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,15 +16,17 @@ from huggingface_hub.utils import _http, close_session
 
 from mi_arena.hub.patience import Patience
 from mi_arena.jobs.script import BadInput
+from mi_arena.records.battle_events import Judgement, Withdrawn
 from mi_arena.records.release_events import ReleasePushed
 from mi_arena.records.store import EventStore, NotStored, Unreadable
 from mi_arena.release import push_command
 from mi_arena.release.__main__ import main
 from mi_arena.release.build import build
-from mi_arena.release.manifest import read_manifest
+from mi_arena.release.freshness import check_fresh
+from mi_arena.release.manifest import Manifest, read_manifest
 from mi_arena.release.push import FILES, Pushed, check_repo, push
 from mi_arena.release.status import LAST_RELEASE, last_release, note_release
-from tests.release.small_study import SECRET, Plan, SmallStudy
+from tests.release.small_study import SECRET, VISITOR, Plan, SmallStudy
 from tests.training.on_hub.hub_stand_in import TOKEN, Fault, HubStandIn, Repo
 
 REPO = "me/arena"
@@ -252,6 +255,69 @@ def test_records_that_take_nothing_are_told_once_it_is_pushed(
     assert f"{REPO} holds the release" in line and line.count("\n") == 1
     assert main(["push", str(tmp_path / "out"), "--data", str(study.folder)]) == 0
     assert study.store.count("release_pushed") == 1
+
+
+def withdraw(study: SmallStudy, battle: str) -> None:
+    (judged,) = study.store.events("judgement", battle=battle)
+    assert isinstance(judged.payload, Judgement)
+    gone = Withdrawn(battle=battle, receipt_hash=judged.payload.receipt_hash)
+    study.tell(gone, VISITOR, judged.epoch)
+
+
+@pytest.mark.usefixtures("pushing")
+def test_an_old_build_never_goes_out_again(
+    hub: HubStandIn, study: SmallStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither before nor after the one that followed it: what was withdrawn would be back."""
+    old, new = tmp_path / "old", tmp_path / "new"
+
+    def push_of(folder: Path) -> int:
+        return main(["push", str(folder), "--data", str(study.folder)])
+
+    build(study.folder, SECRET, old)
+    withdraw(study, study.battles[1])
+    assert push_of(old) == 2
+    line = capsys.readouterr().err
+    assert "withdraw" in line and "build again" in line and line.count("\n") == 1
+    assert hub.calls == [] and study.store.count("release_pushed") == 0
+    build(study.folder, SECRET, new)
+    assert push_of(new) == 0
+    assert push_of(old) == 2
+    assert hub.repos[REPO].files == files(new)
+    assert push_of(new) == 0
+
+
+@pytest.mark.parametrize(
+    ("built", "stored", "last", "wanted"),
+    [
+        ((9, 1), (9, 1), None, None),
+        ((9, 1), (20, 1), (9, 1), None),
+        ((9, 1), (20, 2), None, "1 of 2 withdrawals came after it was built"),
+        ((9, 1), (20, 1), (10, 1), "of 9 events, the last release of 10"),
+        ((9, 1), (9, 1), (9, 2), "1 of 2 withdrawals"),
+        ((9, 1), (8, 1), None, "of 9 events, the records hold 8"),
+        ((9, 0), (0, 0), None, "of 9 events, the records hold 0"),
+    ],
+)
+def test_what_is_fresh(
+    built: tuple[int, int],
+    stored: tuple[int, int],
+    last: tuple[int, int] | None,
+    wanted: str | None,
+) -> None:
+    """Each by its events and its withdrawals."""
+    manifest = Manifest(
+        events=built[0], newest=None, tables={}, tombstones=built[1], masked={}, consents={}
+    )
+    before = last and ReleasePushed(
+        repo=REPO, commit="c", events=last[0], tombstones=last[1], tables={}
+    )
+    asked = partial(check_fresh, Path("DIR"), manifest, *stored, before)
+    if wanted is None:
+        asked()
+    else:
+        with pytest.raises(BadInput, match=f"^DIR: .*{wanted}.*; build again$"):
+            asked()
 
 
 def refuse(*_: object) -> None:

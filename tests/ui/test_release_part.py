@@ -12,16 +12,19 @@ from mi_arena.access.audit import Audit
 from mi_arena.access.keyed import keyed_by
 from mi_arena.engine.room import EngineRoom
 from mi_arena.jobs.launching import Launcher
+from mi_arena.jobs.viewing import RunView
 from mi_arena.pairs import Pair
 from mi_arena.release.build import build
 from mi_arena.serving import SERVED_NAME, Serving
 from mi_arena.settings import ROOT
-from mi_arena.ui.pipeline.admins import Acted, Admins
+from mi_arena.ui.pipeline.admins import Acted, Admins, Planned
 from mi_arena.ui.pipeline.tools import pipeline_tools
 from mi_arena.ui.session import Session
 from mi_arena.ui.study.release_part import ReleasePart
 from mi_arena.ui.texts import say
 from tests.battles.conftest import SECRET, identities_over, open_arena
+from tests.processes import until
+from tests.release.small_study import Plan, SmallStudy
 
 SESSION = Session(lang="en")
 
@@ -52,3 +55,28 @@ def test_only_a_run_that_built_one_is_pushed(
         assert isinstance(done, Acted) and done.outcome == "refused", chosen
         assert say("en", "release_choose") in str(done.updates)
     assert launcher.runs() == []
+
+
+def test_what_was_built_before_a_withdrawal_is_not_pushed(
+    part: tuple[ReleasePart, Launcher], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, launcher = part
+    monkeypatch.setenv("MI_ARENA_SECRET", SECRET.decode())
+    monkeypatch.setenv("MI_ARENA_RELEASE", "me/arena")
+
+    def ended(prefix: str) -> RunView:
+        (name,) = (run.name for run in launcher.runs() if run.name.startswith(prefix))
+        until(lambda: not launcher.status(name).active)
+        return launcher.status(name)
+
+    page.on_build(SESSION)
+    built = ended("release-")
+    assert built.state == "done"
+    study = SmallStudy(tmp_path)
+    study.battle(study.epoch(), Plan(withdrawn=True))
+    study.store.close()
+    planned = page.on_push(SESSION, built.name, True)
+    assert isinstance(planned, Planned) and planned.name == built.name
+    planned.begin()
+    pushed = ended("release-push-")
+    assert pushed.state == "failed" and str(pushed.error).endswith("; build again")
