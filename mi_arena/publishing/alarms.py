@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Code = Literal["no_battle", "not_counted", "not_restored", "only_there", "doubled", "late"]
+Code = Literal[
+    "no_battle", "not_counted", "not_restored", "only_there", "doubled", "late", "released_more"
+]
 LINES: dict[Code, str] = {
     "no_battle": "{judgements} judgements are of battles whose beginning is not stored, and count "
     "nowhere: look in the dataset's history for shards that were removed, put them back and "
@@ -20,6 +22,9 @@ LINES: dict[Code, str] = {
     "one copy only",
     "doubled": "{events} events stand in the dataset more than once",
     "late": "{events} events wait to be published, the oldest for {seconds:.0f} s",
+    "released_more": "{table}: the last release counts {records} more, in it and left out, than "
+    "are stored: records were lost since, or it was built from others; restore them, or build a "
+    "release and push it",
 }
 
 

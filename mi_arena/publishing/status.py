@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 
 from mi_arena.publishing.alarms import Alarm
 from mi_arena.publishing.index import INDEX_NAME, ShardIndex
+from mi_arena.records.payloads import Kind
+from mi_arena.records.release_events import ReleasePushed
 from mi_arena.records.results_query import epochs, judgements_of_no_battle
 from mi_arena.records.store import DATABASE_NAME, EventStore
 from mi_arena.records.votes import Votes
-from mi_arena.release.status import LastRelease, last_release
+from mi_arena.release.status import LastRelease, last_release, since
+from mi_arena.release.tables import TABLES
 from mi_arena.study.exclusions import jump
 
 NOT_PUBLISHED = "nothing is published from this folder: MI_ARENA_DATASET is not set for its app"
@@ -109,8 +112,9 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
     finally:
         store.close()
     count = Counter(one.kind for one in stored.values())
-    release = _released(last, count["judgement"] + count["match_judged"])
     publishing = None
+    if last is not None:
+        alarms += _of_the_release(last.told, count)
     if known is not None:
         publishing = _in_dataset(known, stored, moment)
         alarms += alarms_of(publishing, float(known.said.get("seconds", 0)))
@@ -121,8 +125,8 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
         events_stored=len(stored),
         publishing=publishing,
         publishing_reason=NOT_PUBLISHED if known is None else None,
-        release=release,
-        release_reason=NO_RELEASE if release is None else None,
+        release=None if last is None else _released(last, count),
+        release_reason=NO_RELEASE if last is None else None,
         alarms=alarms,
     )
 
@@ -144,6 +148,15 @@ def _of_no_battle(store: EventStore) -> list[Alarm]:
     return [Alarm.of("no_battle", judgements=count)] if count else []
 
 
+def _of_the_release(told: ReleasePushed, count: Mapping[Kind, int]) -> list[Alarm]:
+    """One for each table of which it counts more than is stored."""
+    return [
+        Alarm.of("released_more", table=table, records=-came)
+        for table in TABLES
+        if (came := since(told, table, count)) < 0
+    ]
+
+
 def alarms_of(there: InDataset, seconds: float) -> list[Alarm]:
     """One for everything that is not as it should be; ``seconds``: how long an event may wait.
 
@@ -162,25 +175,21 @@ def alarms_of(there: InDataset, seconds: float) -> list[Alarm]:
     return alarms
 
 
-def _released(last: LastRelease | None, judgements: int) -> Released | None:
-    if last is None:
-        return None
-    tables = {
-        name: Table(counts.released, dict(counts.left_out), counts.not_counted)
-        for name, counts in last.told.tables.items()
-    }
-    held = tables["judgements"]
+def _released(last: LastRelease, count: Mapping[Kind, int]) -> Released:
     return Released(
         repo=last.told.repo,
         commit=last.told.commit,
         pushed_at=last.pushed_at.isoformat(),
-        tables=tables,
-        judgements_since=max(0, judgements - held.released - sum(held.left_out.values())),
+        tables={
+            name: Table(counts.released, dict(counts.left_out), counts.not_counted)
+            for name, counts in last.told.tables.items()
+        },
+        judgements_since=max(0, since(last.told, "judgements", count)),
     )
 
 
 class _Stored(NamedTuple):
-    kind: str
+    kind: Kind
     created_at: str
 
 

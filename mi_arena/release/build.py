@@ -26,7 +26,7 @@ from mi_arena.release.manifest import MANIFEST, Manifest, read_manifest
 from mi_arena.release.parquet import write_table
 from mi_arena.release.pseudonyms import Pseudonyms
 from mi_arena.release.records import Projection, project
-from mi_arena.release.schema import TABLES
+from mi_arena.release.tables import TABLES
 from mi_arena.release.tombstones import tombstones
 from mi_arena.study.verify_command import EPOCHS
 from mi_arena.workspace.study_reading import database_in

@@ -12,7 +12,8 @@ from mi_arena.battles.form import CONSENT_VERSION
 from mi_arena.release.left_out import ABOUT, REASONS
 from mi_arena.release.manifest import Manifest
 from mi_arena.release.parquet import FILE
-from mi_arena.release.schema import COLUMNS, TABLES, Column, features
+from mi_arena.release.schema import COLUMNS, Column, features
+from mi_arena.release.tables import TABLES
 from mi_arena.study.audit import EpochTold
 
 TITLE = "MI Arena: blind judgements of motivational interviewing by language models"

@@ -8,7 +8,8 @@ from pathlib import Path
 from datasets import Dataset
 from datasets.utils.logging import disable_progress_bar
 
-from mi_arena.release.schema import Row, Table, features
+from mi_arena.release.schema import Row, features
+from mi_arena.release.tables import Table
 
 FILE = "train.parquet"
 """Inside the table's folder; the only split."""

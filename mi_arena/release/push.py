@@ -21,7 +21,7 @@ from mi_arena.jobs.script import BadInput, first_line
 from mi_arena.release.build import CARD, TOMBSTONES
 from mi_arena.release.manifest import MANIFEST, read_manifest
 from mi_arena.release.parquet import FILE
-from mi_arena.release.schema import TABLES
+from mi_arena.release.tables import TABLES
 from mi_arena.study.verify_command import EPOCHS
 
 DATASET = "dataset"

@@ -21,7 +21,8 @@ from mi_arena.release.left_out import Reason, reason_of_battle
 from mi_arena.release.masking import Masker
 from mi_arena.release.pseudonyms import Pseudonyms
 from mi_arena.release.rows import Rows
-from mi_arena.release.schema import TABLES, Row, Table
+from mi_arena.release.schema import Row
+from mi_arena.release.tables import TABLES, Table
 from mi_arena.workspace.ledger import Handed, Ledger, Material
 from mi_arena.workspace.material import MaterialStore
 from mi_arena.workspace.report import source_of

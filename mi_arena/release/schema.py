@@ -5,15 +5,14 @@ The parquet files, the dataset card and the tests all read it from here.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from datasets import Features, List, Value
 
 from mi_arena.battles.form import POINTS
 from mi_arena.miti.items import GLOBALS
+from mi_arena.release.tables import Table
 
-Table = Literal["judgements", "codings", "battles"]
-TABLES: tuple[Table, ...] = get_args(Table)
 Row = dict[str, Any]
 """Column to value, as the table's schema has it."""
 

@@ -1,15 +1,18 @@
-"""The last release that was pushed, as the records tell it."""
+"""The last release that was pushed, as the records tell it, and what came since."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from mi_arena.records.events import Event
+from mi_arena.records.payloads import Kind
 from mi_arena.records.release_events import ReleasePushed
 from mi_arena.records.store import EventStore, Unreadable
+from mi_arena.release.tables import STORED, Table
 
 LAST_RELEASE = "last_release.json"
 """A file beside the records in which earlier versions noted it; read where no event tells."""
@@ -39,6 +42,16 @@ def note_release(store: EventStore, pushed: ReleasePushed) -> None:
     last = last_release(store)
     if last is None or last.told != pushed:
         store.append(Event.of(pushed, role="admin"))
+
+
+def since(told: ReleasePushed, table: Table, stored: Mapping[Kind, int]) -> int:
+    """How many records of a table came after a release; below 0 if it counts more than there are.
+
+    ``stored``: how many events of each kind there are.
+    """
+    counts = told.tables.get(table)
+    counted = counts.released + sum(counts.left_out.values()) if counts else 0
+    return sum(stored.get(kind, 0) for kind in STORED[table]) - counted
 
 
 def _noted_in(path: Path) -> LastRelease | None:

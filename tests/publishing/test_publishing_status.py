@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_arena.access.identity import Identity
+from mi_arena.publishing.alarms import Alarm
 from mi_arena.publishing.private_dataset import PrivateDataset
 from mi_arena.publishing.status import (
     InDataset,
@@ -28,10 +29,13 @@ from mi_arena.publishing.status import (
     read_status,
 )
 from mi_arena.records.__main__ import main
+from mi_arena.records.release_events import ReleasePushed, TableCounts
 from mi_arena.records.store import DATABASE_NAME
 from mi_arena.release import push_command
 from mi_arena.release.__main__ import main as push_main
 from mi_arena.release.build import build
+from mi_arena.release.status import note_release
+from mi_arena.release.tables import TABLES
 from tests.publishing.conftest import judgement, open_index, open_outbox, open_store
 from tests.release.small_study import SECRET, Plan, SmallStudy
 from tests.training.on_hub.hub_stand_in import TOKEN, HubStandIn
@@ -208,3 +212,26 @@ def test_a_restore_brings_the_last_release_back(
     after = read_status(data)
     assert after.release == before.release
     assert (after.events_stored, after.publishing) == (before.events_stored, before.publishing)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_release_that_counts_more_than_is_stored_is_an_alarm(tmp_path: Path, table: str) -> None:
+    study = SmallStudy(tmp_path)
+    epoch = study.epoch()
+    study.battle(epoch)
+    there = {"judgements": (0, 1), "codings": (0, 0), "battles": (1, 0)}
+
+    def pushed(**more: int) -> list[Alarm]:
+        tables = {
+            name: TableCounts(released=released + more.get(name, 0), left_out={"withdrawn": out})
+            for name, (released, out) in there.items()
+        }
+        told = ReleasePushed(repo="a/b", commit="c", events=1, tombstones=0, tables=tables)
+        note_release(study.store, told)
+        return read_status(tmp_path).alarms
+
+    assert pushed() == []
+    (alarm,) = pushed(**{table: 2})
+    assert alarm.line.startswith(f"{table}: the last release counts 2 more")
+    assert read_status(tmp_path).release.judgements_since == 0
+    study.store.close()

@@ -19,7 +19,8 @@ from mi_arena.release.build import build
 from mi_arena.release.consent import notices
 from mi_arena.release.manifest import read_manifest
 from mi_arena.release.records import project
-from mi_arena.release.schema import COLUMNS, TABLES
+from mi_arena.release.schema import COLUMNS
+from mi_arena.release.tables import TABLES
 from mi_arena.study.__main__ import main as study_main
 from mi_arena.ui.texts import say
 from tests.processes import ROOT

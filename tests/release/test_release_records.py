@@ -32,7 +32,8 @@ from mi_arena.records.workspace_events import (
 )
 from mi_arena.release.parquet import write_table
 from mi_arena.release.records import Projection, project
-from mi_arena.release.schema import COLUMNS, TABLES
+from mi_arena.release.schema import COLUMNS
+from mi_arena.release.tables import STORED, TABLES
 from mi_arena.workspace.workspace import Workspace
 from tests.release.small_study import CHIEF, EXPERT, SECRET, VISITOR, Plan, SmallStudy
 from tests.workspace.conftest import jsonl, line
@@ -52,11 +53,7 @@ def study(tmp_path: Path) -> Iterator[SmallStudy]:
 
 def all_of(store: EventStore) -> dict[str, int]:
     """Records by table, as the store counts them."""
-    return {
-        "judgements": store.count(("judgement", "match_judged")),
-        "codings": store.count(("coding_submitted", "practice_done")),
-        "battles": store.count("battle_started"),
-    }
+    return {table: store.count(kinds) for table, kinds in STORED.items()}
 
 
 def both_of(made: Projection) -> dict[str, int]:

@@ -80,6 +80,13 @@ def test_an_alarm_is_told_in_the_reader_s_language_and_in_minutes() -> None:
     assert "没有警报" in health_html(STATUS, "zh")
 
 
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_table_of_which_more_was_released_is_named(lang: Lang) -> None:
+    more = replace(STATUS, alarms=[Alarm.of("released_more", table="battles", records=2)])
+    told = f"“{all_texts()[lang]['release_battles']}”"
+    assert told in health_html(more, lang) and "battles" not in health_html(more, "zh")
+
+
 @pytest.mark.parametrize("kind", ["Busy", "Moved", "Denied", "BadShard", "NotStored", "Unreadable"])
 def test_the_last_error_is_told_by_its_kind_and_with_its_line(kind: str) -> None:
     assert hasattr(faults, kind) or kind in ("NotStored", "Unreadable")

@@ -10,7 +10,7 @@ from mi_arena.publishing.status import InDataset, Released, Status, Table
 from mi_arena.records.release_events import TableCounts
 from mi_arena.ui.duration import duration
 from mi_arena.ui.study.study_html import table
-from mi_arena.ui.texts import LANGS, Lang, all_texts, said
+from mi_arena.ui.texts import LANGS, Lang, all_texts, said, say
 
 
 def health_html(status: Status, lang: Lang) -> str:
@@ -60,6 +60,8 @@ def _alarm(alarm: Alarm, lang: Lang) -> str:
     values = dict(alarm.values)
     if alarm.code == "late":
         values["waited"] = duration(float(values["seconds"]), lang)
+    if alarm.code == "released_more":
+        values["table"] = say(lang, f"release_{values['table']}")
     return said(lang, f"alarm_{alarm.code}", **values)
 
 
