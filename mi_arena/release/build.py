@@ -28,10 +28,10 @@ from mi_arena.release.pseudonyms import Pseudonyms
 from mi_arena.release.records import Projection, project
 from mi_arena.release.tables import TABLES
 from mi_arena.release.tombstones import tombstones
-from mi_arena.study.verify_command import EPOCHS
+from mi_arena.study.release_reading import EPOCHS, TOMBSTONES
 from mi_arena.workspace.study_reading import database_in
 
-CARD, TOMBSTONES = "README.md", "tombstones.jsonl"
+CARD = "README.md"
 LICENCE = "cc-by-4.0"
 
 

@@ -14,7 +14,7 @@ from mi_arena.release.manifest import Manifest
 from mi_arena.release.parquet import FILE
 from mi_arena.release.schema import COLUMNS, Column, features
 from mi_arena.release.tables import TABLES
-from mi_arena.study.audit import EpochTold
+from mi_arena.study.told import EpochTold
 
 TITLE = "MI Arena: blind judgements of motivational interviewing by language models"
 _WHAT = {
@@ -56,9 +56,12 @@ def card(
         "## Checking the allocation",
         "`epochs.json` holds, for every closed epoch, the seed from which the sides follow, the "
         "commitment (SHA-256 of the seed) that was stored when it opened, and what was served. "
-        "`python -m mi_arena.study verify DATASET_DIR` recomputes all of it. Battles that are "
-        "left out leave gaps in `allocation_index`; how many, and why, is in `withheld`. "
-        "`doubled` lists indices that were given twice, by two copies of the app that ran at once.",
+        "`python -m mi_arena.study verify DATASET_DIR` recomputes all of it, and holds judgements "
+        "and codings against the battles that they are of. Battles that are left out leave gaps in "
+        "`allocation_index`; how many, and why, is in `withheld`. `doubled` lists indices that "
+        "were given twice, by two copies of the app that ran at once.\n\n"
+        "**A commitment convinces only whoever saw it before its seed was told, and no history is "
+        "kept here: while an epoch is open, note its `seed_commitment`**, which `verify` prints.",
         "## Personal data",
         _personal_data(manifest),
         "## Withdrawn records",

@@ -10,7 +10,7 @@ from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
 from mi_arena.release.left_out import Reason
 from mi_arena.study.allocation import commitment, seed_for
-from mi_arena.study.audit import EpochTold
+from mi_arena.study.told import EpochTold
 
 ANOTHER_SECRET = "the study's secret is not the one under which the epoch was opened"
 

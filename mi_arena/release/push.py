@@ -18,11 +18,11 @@ from huggingface_hub.utils._validators import validate_repo_id
 from mi_arena.hub.hub_errors import HUB_ERRORS, hub_line, passes
 from mi_arena.hub.patience import Patience
 from mi_arena.jobs.script import BadInput, first_line
-from mi_arena.release.build import CARD, TOMBSTONES
+from mi_arena.release.build import CARD
 from mi_arena.release.manifest import MANIFEST, read_manifest
 from mi_arena.release.parquet import FILE
 from mi_arena.release.tables import TABLES
-from mi_arena.study.verify_command import EPOCHS
+from mi_arena.study.release_reading import EPOCHS, TOMBSTONES
 
 DATASET = "dataset"
 FILES = (CARD, MANIFEST, EPOCHS, TOMBSTONES, *(f"{table}/{FILE}" for table in TABLES))

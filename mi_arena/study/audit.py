@@ -1,67 +1,24 @@
 """Whether the sides of a released study are what was committed to before it began. Pure.
 
-``epochs.json`` of a release is a list of ``EpochTold``. How a side follows from a seed is said in
-``allocation``.
+How a side follows from a seed is said in ``allocation``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Annotated, Any, NamedTuple
-
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from typing import NamedTuple
 
 from mi_arena.study.allocation import commitment, tuned_side
 from mi_arena.study.fingerprint import epoch_fingerprint
-
-Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-"""32 bytes."""
-
-
-class EpochTold(BaseModel):
-    """What a release says of an epoch. While it is open: that it was opened, and the commitment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epoch: str
-    pair: str
-    opened_on: date
-    closed_on: date | None
-    closed_for: str | None
-    """``admin`` or ``served_changed``."""
-    nonce: str
-    seed_commitment: Hex32
-    """SHA-256 of the seed."""
-    seed: Hex32 | None
-    """``None`` while the epoch is open, or where it can't be told."""
-    no_seed_because: str | None
-    fingerprint: Hex32
-    served: dict[str, Any] | None
-    """What was served; its fingerprint is the epoch's."""
-    battles: int | None
-    """How many were begun: their indices are 0 to this number less 1, less ``doubled``."""
-    withheld: dict[str, int] | None
-    """How many of them the release leaves out, by reason."""
-    doubled: list[int] = []
-    """The index of each battle that shares it with an earlier one: two copies of the app, neither
-    of which saw the other, gave it twice. Told of closed epochs."""
-
-
-class BattleTold(NamedTuple):
-    """A battle as a release has it."""
-
-    battle: str
-    epoch: str
-    allocation_index: int
-    tuned_side: str
+from mi_arena.study.told import BattleTold, EpochTold, Told
 
 
 class Problem(NamedTuple):
-    """Something that does not hold, in one line; ``battle`` where it is one's."""
+    """Something that does not hold, in one line, and what it is about as far as that is known."""
 
+    epoch: str | None
     battle: str | None
     what: str
 
@@ -72,6 +29,7 @@ class EpochAudit:
 
     epoch: str
     open: bool
+    commitment: str
     battles: int
     """In the release."""
     begun: int | None
@@ -87,44 +45,54 @@ class EpochAudit:
         return not self.problems
 
 
-def audit(
-    epochs: Iterable[EpochTold],
-    battles: Iterable[BattleTold],
-    sides: Mapping[str, tuple[str, str]],
-) -> list[EpochAudit]:
-    """Every epoch in its order, and one of its own for battles of no epoch that is told.
+@dataclass(frozen=True)
+class Audit:
+    """What was found of a release."""
 
-    ``sides``: by battle, what its judgement says stood on A and on B.
-    """
-    by_epoch: dict[str, list[BattleTold]] = {}
-    for battle in battles:
-        by_epoch.setdefault(battle.epoch, []).append(battle)
-    found = [_audit(epoch, by_epoch.pop(epoch.epoch, []), sides) for epoch in epochs]
-    for name, stray in sorted(by_epoch.items()):
-        problems = [Problem(one.battle, "its epoch is not in epochs.json") for one in stray]
-        found.append(EpochAudit(name, False, len(stray), None, {}, [], problems))
-    return found
+    epochs: list[EpochAudit]
+    others: list[Problem]
+    """Of no epoch that it tells of."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.others and all(epoch.holds for epoch in self.epochs)
 
 
-def _audit(
-    told: EpochTold, battles: list[BattleTold], sides: Mapping[str, tuple[str, str]]
-) -> EpochAudit:
+def audit(told: Told, more: Iterable[Problem] = ()) -> Audit:
+    """Every epoch in its order; ``more`` is what else was found and belongs to them."""
+    battles: dict[str, list[BattleTold]] = {}
+    for battle in told.battles:
+        battles.setdefault(battle.epoch, []).append(battle)
+    epochs = [_audit(epoch, battles.pop(epoch.epoch, [])) for epoch in told.epochs]
+    strays = [one for _, stray in sorted(battles.items()) for one in stray]
+    others = [Problem(one.epoch, one.battle, "its epoch is not in epochs.json") for one in strays]
+    by_name = {epoch.epoch: epoch for epoch in epochs}
+    for name, times in Counter(epoch.epoch for epoch in epochs).items():
+        if times > 1:
+            by_name[name].problems.append(Problem(name, None, "stands twice in epochs.json"))
+    for problem in more:
+        place = by_name.get(problem.epoch or "")
+        (place.problems if place else others).append(problem)
+    return Audit(epochs, others)
+
+
+def _audit(told: EpochTold, battles: list[BattleTold]) -> EpochAudit:
     battles = sorted(battles, key=lambda one: (one.allocation_index, one.battle))
-    is_open = told.closed_on is None
     there = {one.allocation_index for one in battles}
-    gaps = [] if is_open else [i for i in range(_indices(told)) if i not in there]
+    gaps = [index for index in range(_indices(told)) if index not in there]
     problems = (
-        [Problem(one.battle, "is of an open epoch") for one in battles]
-        if is_open
+        [*_of_an_open_epoch(told), *(_problem(one, "is of an open epoch") for one in battles)]
+        if told.open
         else [
             *_of_the_epoch(told),
             *_of_the_indices(told, battles),
-            *_of_the_sides(told, battles, sides),
+            *_of_the_sides(told, battles),
         ]
     )
     return EpochAudit(
         epoch=told.epoch,
-        open=is_open,
+        open=told.open,
+        commitment=told.seed_commitment,
         battles=len(battles),
         begun=told.battles,
         withheld=told.withheld or {},
@@ -134,15 +102,24 @@ def _audit(
     )
 
 
-def _of_the_epoch(told: EpochTold) -> list[Problem]:
-    problems = []
+def _of_an_open_epoch(told: EpochTold) -> Iterator[Problem]:
+    for name in ("seed", "served", "battles", "withheld", "doubled"):
+        if getattr(told, name) not in (None, []):
+            yield Problem(told.epoch, None, f"its {name} is told, and it is open")
+
+
+def _of_the_epoch(told: EpochTold) -> Iterator[Problem]:
     if told.seed is None:
-        problems.append(Problem(None, f"its seed is not told: {told.no_seed_because}"))
+        yield Problem(told.epoch, None, f"its seed is not told: {told.no_seed_because}")
     elif commitment(bytes.fromhex(told.seed)) != told.seed_commitment:
-        problems.append(Problem(None, "its seed is not the one that was committed to"))
+        yield Problem(told.epoch, None, "its seed is not the one that was committed to")
     if told.served is None or epoch_fingerprint(told.served) != told.fingerprint:
-        problems.append(Problem(None, "what was served does not have the epoch's fingerprint"))
-    return problems
+        yield Problem(told.epoch, None, "what was served does not have the epoch's fingerprint")
+    if told.battles is None:
+        yield Problem(told.epoch, None, "how many battles were begun is not told")
+    for index in sorted(set(told.doubled)):
+        if index >= _indices(told):
+            yield Problem(told.epoch, None, f"index {index} is told as doubled, and was not given")
 
 
 def _indices(told: EpochTold) -> int:
@@ -150,51 +127,42 @@ def _indices(told: EpochTold) -> int:
     return (told.battles or 0) - len(told.doubled)
 
 
-def _of_the_indices(told: EpochTold, battles: list[BattleTold]) -> list[Problem]:
-    problems = []
+def _of_the_indices(told: EpochTold, battles: list[BattleTold]) -> Iterator[Problem]:
     begun, withheld = told.battles or 0, sum((told.withheld or {}).values())
     missing = begun - len(battles)
     if missing != withheld:
-        problems.append(
-            Problem(
-                None,
-                f"of {begun} battles {missing} are not in the release, "
-                f"and it names reasons for {withheld}",
-            )
+        yield Problem(
+            told.epoch,
+            None,
+            f"of {begun} battles {missing} are not in the release, "
+            f"and it names reasons for {withheld}",
         )
     times, doubled = Counter(one.allocation_index for one in battles), Counter(told.doubled)
     for one in battles:
         if times[one.allocation_index] > 1 + doubled[one.allocation_index]:
-            problems.append(Problem(one.battle, f"has index {one.allocation_index} with another"))
-        if not 0 <= one.allocation_index < _indices(told):
-            problems.append(
-                Problem(one.battle, f"has index {one.allocation_index}; {begun} battles were begun")
-            )
-    return problems
+            yield _problem(one, f"has index {one.allocation_index} with another")
+        if not _was_begun(told, one):
+            yield _problem(one, f"has index {one.allocation_index}; {begun} battles were begun")
 
 
-def _of_the_sides(
-    told: EpochTold, battles: list[BattleTold], sides: Mapping[str, tuple[str, str]]
-) -> list[Problem]:
-    problems = []
+def _of_the_sides(told: EpochTold, battles: list[BattleTold]) -> Iterator[Problem]:
     for one in battles:
-        if told.seed is not None and one.allocation_index >= 0:
-            due = tuned_side(bytes.fromhex(told.seed), one.allocation_index)
-            if one.tuned_side != due:
-                problems.append(
-                    Problem(
-                        one.battle,
-                        f"index {one.allocation_index}: tuned is on {one.tuned_side}, "
-                        f"by the seed on {due}",
-                    )
-                )
-        stood = sides.get(one.battle)
-        if stood is not None and stood != _systems(one.tuned_side):
-            problems.append(
-                Problem(one.battle, f"its judgement has {stood[0]} on A, its battle the other")
+        if one.pair != told.pair:
+            yield _problem(one, f"is of pair {one.pair}, its epoch of {told.pair}")
+        # An index beyond the last battle may be any number: no side is computed for it.
+        if told.seed is None or not _was_begun(told, one):
+            continue
+        due = tuned_side(bytes.fromhex(told.seed), one.allocation_index)
+        if one.tuned_side != due:
+            yield _problem(
+                one,
+                f"index {one.allocation_index}: tuned is on {one.tuned_side}, by the seed on {due}",
             )
-    return problems
 
 
-def _systems(tuned_on: str) -> tuple[str, str]:
-    return ("tuned", "base") if tuned_on == "A" else ("base", "tuned")
+def _was_begun(told: EpochTold, one: BattleTold) -> bool:
+    return 0 <= one.allocation_index < _indices(told)
+
+
+def _problem(one: BattleTold, what: str) -> Problem:
+    return Problem(one.epoch, one.battle, what)

@@ -9,6 +9,8 @@ from mi_arena.access.identity import Identities, Identity
 from mi_arena.battles.epochs import Epoch, Epochs
 from mi_arena.battles.state import SIDES
 from mi_arena.battles.tokens import Tokens
+from mi_arena.dialogue import Message
+from mi_arena.miti.coding import Coding
 from mi_arena.records.battle_events import (
     BattleEnded,
     BattleFlagged,
@@ -25,6 +27,12 @@ from mi_arena.records.battle_events import (
 from mi_arena.records.events import Event, new_event_id
 from mi_arena.records.payloads import Payload
 from mi_arena.records.store import DATABASE_NAME, EventStore
+from mi_arena.records.workspace_events import (
+    BattleDrawn,
+    CodingSubmitted,
+    DialogueImported,
+    MatchJudged,
+)
 from mi_arena.study.allocation import tuned_side
 
 SECRET = b"a secret of small studies"
@@ -126,6 +134,47 @@ class SmallStudy:
         self.tell(judged, plan.who, epoch.id)
         if plan.withdrawn:
             self.tell(Withdrawn(battle=battle, receipt_hash=receipt), plan.who, epoch.id)
+
+    def draw(self, battle: str) -> None:
+        """Experts get it: as the dialogues ``BATTLE-A`` and ``BATTLE-B`` and as ``BATTLE-m``."""
+        (started,) = self.store.events("battle_started", battle=battle)
+        dialogues = {side: f"{battle}-{side}" for side in SIDES}
+        drawn = BattleDrawn(battle=battle, match=f"{battle}-m", dialogues=dialogues)
+        self.tell(drawn, CHIEF, started.epoch)
+
+    def import_match(self, name: str) -> None:
+        """Of two systems from elsewhere; its dialogues are ``NAME-1`` and ``NAME-2``."""
+        said = [Message(role="client", content="想戒烟"), Message(role="counselor", content="嗯。")]
+        for number, system in enumerate(("remote:one", "remote:two"), 1):
+            self.tell(
+                DialogueImported(
+                    dialogue=f"{name}-{number}", messages=said, system=system, pair="theirs",
+                    match=name, topic="smoking", lang="zh",
+                ),
+                CHIEF,
+            )  # fmt: skip
+
+    def code(self, dialogue: str, coding: str, revision: int = 1) -> None:
+        filled = Coding(globals={"CCT": 4}, counts={"Q": revision}, change_goal="少抽烟")
+        told = CodingSubmitted(
+            coding=coding, revision=revision, source="assigned", dialogue=dialogue,
+            assignment=coding, trained=True, form="quick", filled=filled,
+        )  # fmt: skip
+        self.tell(told, EXPERT)
+
+    def judge_match(self, match: str, a_dialogue: str, assignment: str) -> None:
+        told = MatchJudged(
+            assignment=assignment, match=match, a_dialogue=a_dialogue, overall="A",
+            form_version="1",
+        )  # fmt: skip
+        self.tell(told, EXPERT)
+
+    def withdraw(self, battle: str) -> None:
+        """As its rater would, with the receipt."""
+        (judged,) = self.store.events("judgement", battle=battle)
+        assert isinstance(judged.payload, Judgement)
+        gone = Withdrawn(battle=battle, receipt_hash=judged.payload.receipt_hash)
+        self.tell(gone, VISITOR, judged.epoch)
 
     def tell(
         self,

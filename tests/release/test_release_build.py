@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas
 import pytest
@@ -21,55 +19,10 @@ from mi_arena.release.manifest import read_manifest
 from mi_arena.release.records import project
 from mi_arena.release.schema import COLUMNS
 from mi_arena.release.tables import TABLES
-from mi_arena.study.__main__ import main as study_main
 from mi_arena.ui.texts import say
 from tests.processes import ROOT
-from tests.release.small_study import EXPERT, SECRET, Plan, SmallStudy
-
-UNSAID = {
-    "withdrawn": "我说过的葡萄",
-    "flagged": "我说过的橘子",
-    "open": "我说过的香蕉",
-    "left": "我说过的西瓜",
-    "seen today": "我想死，我说过的草莓",
-}
-"""What is written in battles that may not go out."""
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallStudy]:
-    """A closed epoch with gaps, an open one, and another pair's without any battle that counts."""
-    made = SmallStudy(tmp_path_factory.mktemp("study") / "data")
-    first = made.epoch()
-    made.battle(first, Plan(says=("我的电话是13812345678", "怕咳嗽"), reason="B 更会听"))
-    made.battle(first, Plan(says=(UNSAID["withdrawn"],), withdrawn=True))
-    for number in range(8):
-        made.battle(first, Plan(who=EXPERT, overall="tie", says=(f"第{number}次",)))
-    made.battle(first, Plan(says=(UNSAID["flagged"],), flagged=True, judged=False))
-    made.battle(first, Plan(says=(UNSAID["left"],), judged=False))
-    made.battle(first, Plan(says=(UNSAID["seen today"],)))
-    made.close(first)
-    made.battle(made.epoch(), Plan(says=(UNSAID["open"],)))
-    other = made.epoch("pair-wombat")
-    made.battle(other, Plan(judged=False))
-    made.close(other)
-    yield made
-    made.store.close()
-
-
-@pytest.fixture(scope="module")
-def release(study: SmallStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("release") / "out"
-    build(study.folder, SECRET, out)
-    return out
-
-
-@pytest.fixture
-def copy(release: Path, tmp_path: Path) -> Path:
-    """The release, to be tampered with."""
-    import shutil
-
-    return Path(shutil.copytree(release, tmp_path / "copy"))
+from tests.release.conftest import UNSAID
+from tests.release.small_study import SECRET, Plan, SmallStudy
 
 
 def test_datasets_loads_the_projection_row_by_row(
@@ -136,6 +89,7 @@ def test_the_card(release: Path) -> None:
         assert notices()[lang] == say(lang, "notice").strip()
         for line in notices()[lang].splitlines():
             assert f"> {line}" in text
+    assert "note its `seed_commitment`" in text
     assert "can't be recalled" in text and "13 | 9" in text
     manifest = read_manifest(release)
     assert manifest.tables["battles"].left_out == {
@@ -228,123 +182,3 @@ def test_what_it_refuses(
     assert "there is no" in refused(tmp_path / "none")
     (tmp_path / "events.sqlite").write_bytes(b"no database of any kind")
     assert "cannot be" in refused(tmp_path)
-
-
-# ---- verify
-
-
-def verify(capsys: pytest.CaptureFixture[str], folder: Path, *more: str) -> tuple[int, Any]:
-    code = study_main(["verify", str(folder), "--json", *more])
-    out = capsys.readouterr()
-    return code, json.loads(out.out) if out.out else out.err
-
-
-def epochs_of(folder: Path) -> list[dict[str, Any]]:
-    return json.loads((folder / "epochs.json").read_text())
-
-
-def change_epoch(folder: Path, **changes: object) -> None:
-    epochs = epochs_of(folder)
-    epochs[0].update(changes)
-    (folder / "epochs.json").write_text(json.dumps(epochs))
-
-
-def test_it_holds(release: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, told = verify(capsys, release)
-    assert code == 0 and told["holds"]
-    closed, still_open, other = told["epochs"]
-    assert (closed["begun"], closed["battles"], closed["gaps"]) == (13, 9, [1, 10, 11, 12])
-    assert closed["withheld"] == {
-        "withdrawn": 1, "crisis": 1, "not_judged": 1, "crisis_found": 1,
-    }  # fmt: skip
-    assert still_open["open"] and still_open["begun"] is None
-    assert (other["begun"], other["battles"], other["gaps"]) == (1, 0, [0])
-    opened = epochs_of(release)[1]
-    assert opened["seed"] is opened["served"] is None and len(opened["seed_commitment"]) == 64
-    assert study_main(["verify", str(release)]) == 0
-    assert "indices 1, 10-12" in capsys.readouterr().out
-
-
-def rewritten(folder: Path, change: Any, table: str = "battles") -> None:
-    path = folder / table / "train.parquet"
-    change(pandas.read_parquet(path)).to_parquet(path)
-
-
-@pytest.mark.parametrize("row", range(3))
-def test_a_flipped_side_is_told_by_its_battle(
-    copy: Path, capsys: pytest.CaptureFixture[str], row: int
-) -> None:
-    def flip(battles: Any) -> Any:
-        battles.loc[row, "tuned_side"] = {"A": "B", "B": "A"}[battles.loc[row, "tuned_side"]]
-        flipped.append(battles.loc[row, "battle"])
-        return battles
-
-    flipped: list[str] = []
-    rewritten(copy, flip)
-    code, told = verify(capsys, copy)
-    assert code == 4 and not told["holds"]
-    problems = told["epochs"][0]["problems"]
-    # By the seed, and by what its judgement says.
-    assert [one["battle"] for one in problems] == flipped * 2
-    assert study_main(["verify", str(copy)]) == 4
-    assert flipped[0] in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("changes", "wanted"),
-    [
-        ({"seed": "ab" * 32}, "its seed is not the one"),
-        ({"seed_commitment": "ab" * 32}, "its seed is not the one"),
-        ({"seed": None, "no_seed_because": "lost"}, "its seed is not told: lost"),
-        ({"served": {"pair": "another"}}, "fingerprint"),
-        ({"battles": 14}, "of 14 battles 5 are not in the release, and it names reasons for 4"),
-        ({"battles": 9}, "has index 9; 9 battles were begun"),
-        ({"withheld": {}}, "names reasons for 0"),
-    ],
-)
-def test_a_wrong_epoch(
-    copy: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, object], wanted: str
-) -> None:
-    change_epoch(copy, **changes)
-    code, told = verify(capsys, copy)
-    assert code == 4
-    assert any(wanted in one["what"] for one in told["epochs"][0]["problems"])
-    assert verify(capsys, copy, "--epoch", told["epochs"][1]["epoch"])[0] == 0
-
-
-@pytest.mark.parametrize(
-    ("change", "wanted"),
-    [
-        (lambda battles: battles.iloc[1:], "of 13 battles 5 are not in the release"),
-        (lambda battles: battles.assign(allocation_index=0), "has index 0 with another"),
-        (lambda battles: battles.assign(epoch="no-such-1"), "is not in epochs.json"),
-    ],
-)
-def test_wrong_battles(
-    copy: Path, capsys: pytest.CaptureFixture[str], change: Any, wanted: str
-) -> None:
-    rewritten(copy, change)
-    code, told = verify(capsys, copy)
-    assert code == 4
-    whats = [one["what"] for epoch in told["epochs"] for one in epoch["problems"]]
-    assert any(wanted in what for what in whats), whats
-
-
-def test_what_cannot_be_read(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert verify(capsys, copy, "--epoch", "none")[0] == 2
-    rewritten(copy, lambda battles: battles.drop(columns=["tuned_side"]))
-    assert verify(capsys, copy)[0] == 2
-    (copy / "battles" / "train.parquet").write_bytes(b"PAR1")
-    code, line = verify(capsys, copy)
-    assert code == 2 and line.count("\n") == 1
-    (copy / "epochs.json").write_text("[{}]")
-    code, line = verify(capsys, copy)
-    assert code == 2 and line.count("\n") == 1
-    assert verify(capsys, copy / "nowhere")[0] == 2
-
-
-def test_a_secret_that_is_another_tells_no_seed(study: SmallStudy, tmp_path: Path) -> None:
-    build(study.folder, b"not the secret of the study", tmp_path / "out")
-    told = epochs_of(tmp_path / "out")[0]
-    assert told["seed"] is None and "not the one" in told["no_seed_because"]
-    assert study_main(["verify", str(tmp_path / "out")]) == 4

@@ -16,7 +16,6 @@ from huggingface_hub.utils import _http, close_session
 
 from mi_arena.hub.patience import Patience
 from mi_arena.jobs.script import BadInput
-from mi_arena.records.battle_events import Judgement, Withdrawn
 from mi_arena.records.release_events import ReleasePushed
 from mi_arena.records.store import EventStore, NotStored, Unreadable
 from mi_arena.release import push_command
@@ -26,7 +25,7 @@ from mi_arena.release.freshness import check_fresh
 from mi_arena.release.manifest import Manifest, read_manifest
 from mi_arena.release.push import FILES, Pushed, check_repo, push
 from mi_arena.release.status import LAST_RELEASE, last_release, note_release
-from tests.release.small_study import SECRET, VISITOR, Plan, SmallStudy
+from tests.release.small_study import SECRET, Plan, SmallStudy
 from tests.training.on_hub.hub_stand_in import TOKEN, Fault, HubStandIn, Repo
 
 REPO = "me/arena"
@@ -257,13 +256,6 @@ def test_records_that_take_nothing_are_told_once_it_is_pushed(
     assert study.store.count("release_pushed") == 1
 
 
-def withdraw(study: SmallStudy, battle: str) -> None:
-    (judged,) = study.store.events("judgement", battle=battle)
-    assert isinstance(judged.payload, Judgement)
-    gone = Withdrawn(battle=battle, receipt_hash=judged.payload.receipt_hash)
-    study.tell(gone, VISITOR, judged.epoch)
-
-
 @pytest.mark.usefixtures("pushing")
 def test_an_old_build_never_goes_out_again(
     hub: HubStandIn, study: SmallStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -275,7 +267,7 @@ def test_an_old_build_never_goes_out_again(
         return main(["push", str(folder), "--data", str(study.folder)])
 
     build(study.folder, SECRET, old)
-    withdraw(study, study.battles[1])
+    study.withdraw(study.battles[1])
     assert push_of(old) == 2
     line = capsys.readouterr().err
     assert "withdraw" in line and "build again" in line and line.count("\n") == 1
