@@ -61,7 +61,10 @@ def card(
         "`allocation_index`; how many, and why, is in `withheld`. `doubled` lists indices that "
         "were given twice, by two copies of the app that ran at once.\n\n"
         "**A commitment convinces only whoever saw it before its seed was told, and no history is "
-        "kept here: while an epoch is open, note its `seed_commitment`**, which `verify` prints.",
+        "kept here: while an epoch is open, note its `seed_commitment`, or keep a copy of this "
+        "release.** `verify` prints the commitments; `verify DATASET_DIR --before OLD_DIR` "
+        "compares them, and tells whether rows of closed epochs changed for another reason than "
+        "those named here. An older copy from which withdrawn rows were deleted serves as well.",
         "## Personal data",
         _personal_data(manifest),
         "## Withdrawn records",

@@ -15,11 +15,13 @@ from mi_arena.study.told import (
     CodingTold,
     EpochTold,
     JudgementTold,
+    Rows,
     Told,
     Tombstone,
 )
 
 EPOCHS, TOMBSTONES = "epochs.json", "tombstones.jsonl"
+TABLES = ("battles", "judgements", "codings")
 _EPOCHS = TypeAdapter(list[EpochTold])
 _BATTLES = TypeAdapter(list[BattleTold])
 _JUDGEMENTS = TypeAdapter(list[JudgementTold])
@@ -40,6 +42,11 @@ def read_release(folder: Path) -> Told:
         codings=_table(folder, "codings", CodingTold._fields, _CODINGS),
         withdrawn=frozenset(one.battle for one in withdrawn),
     )
+
+
+def whole_rows(folder: Path) -> Rows:
+    """Every column of its tables. Raises ``BadInput``."""
+    return {table: _rows(folder, table) for table in TABLES}
 
 
 def _content(path: Path) -> bytes:
@@ -65,7 +72,7 @@ def _table(
     return _valid(folder / table, lambda: type_.validate_python(rows))
 
 
-def _rows(folder: Path, table: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(folder: Path, table: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
     files = sorted((folder / table).glob("*.parquet"))
     if not files:
         raise BadInput(f"{folder / table}: has no parquet file; name the folder of a whole release")
@@ -73,9 +80,9 @@ def _rows(folder: Path, table: str, columns: Sequence[str]) -> list[dict[str, An
     for path in files:
         try:
             with ParquetFile(path) as file:
-                missing = sorted(set(columns) - set(file.schema_arrow.names))
+                missing = sorted(set(columns or ()) - set(file.schema_arrow.names))
                 if not missing:
-                    rows += file.read(list(columns)).to_pylist()
+                    rows += file.read(columns and list(columns)).to_pylist()
         except Exception as error:  # a damaged file makes the library raise all sorts
             raise _damaged(path, first_line(error)) from None
         if missing:

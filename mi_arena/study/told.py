@@ -116,6 +116,10 @@ class Tombstone(BaseModel):
     withdrawn_on: date
 
 
+Rows = dict[str, list[dict[str, Any]]]
+"""By table: whole rows, column to value."""
+
+
 @dataclass(frozen=True)
 class Told:
     """A whole release."""

@@ -14,7 +14,8 @@ from typing import Any
 
 from mi_arena.jobs.script import BadInput
 from mi_arena.study.audit import Audit, EpochAudit, Problem, audit
-from mi_arena.study.release_reading import read_release
+from mi_arena.study.before_audit import Release, Since, compare
+from mi_arena.study.release_reading import read_release, whole_rows
 from mi_arena.study.rows_audit import rows_audit
 
 HOLDS, UNREADABLE, DOES_NOT_HOLD = 0, 2, 4
@@ -30,36 +31,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "it must count by reason) and whatever does not fit: battles, judgements and codings must "
         "say alike what stood on which side, and each battle has one judgement. A "
         "commitment convinces only whoever saw it before its seed was told: note those of open "
-        "epochs."
+        "epochs, or keep the release and name it with --before once they are closed."
     )
     parser.epilog = (
         "Exit codes: 0 everything holds; 2 a folder can't be read; "
         "4 it can be read, and something does not hold."
     )
     parser.add_argument("folder", metavar="DATASET_DIR", type=Path, help="the release's folder")
+    parser.add_argument(
+        "--before", metavar="OLD_DIR", type=Path,
+        help="an older release: its commitments must be the same, and so must the rows of epochs "
+        "that were closed, but for what was withdrawn",
+    )  # fmt: skip
     parser.add_argument("--epoch", help="only this one")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:
     try:
-        found = audit_of(options.folder)
+        found, since = audit_of(options.folder, options.before)
         if options.epoch is not None:
             found = _only(found, options.epoch, options.folder)
     except BadInput as error:
         print(f"error: {_plain(str(error))}", file=sys.stderr)
         return UNREADABLE
     if options.json:
-        print(json.dumps(_as_json(found), ensure_ascii=False))
+        print(json.dumps(_as_json(found, since), ensure_ascii=False))
     else:
-        print("\n".join(map(_plain, _as_text(found))))
+        print("\n".join(map(_plain, _as_text(found, since))))
     return HOLDS if found.holds else DOES_NOT_HOLD
 
 
-def audit_of(folder: Path) -> Audit:
-    """The audit of a release's folder. Raises ``BadInput``."""
+def audit_of(folder: Path, before: Path | None = None) -> tuple[Audit, Since | None]:
+    """The audit of a release's folder, against an older one if it is named. Raises ``BadInput``."""
     told = read_release(folder)
-    return audit(told, rows_audit(told))
+    problems, since = rows_audit(told), None
+    if before is not None:
+        older = Release(read_release(before), whole_rows(before))
+        more, since = compare(older, Release(told, whole_rows(folder)))
+        problems += more
+    return audit(told, problems), since
 
 
 def _only(found: Audit, name: str, folder: Path) -> Audit:
@@ -69,11 +80,12 @@ def _only(found: Audit, name: str, folder: Path) -> Audit:
     return Audit(epochs, [])
 
 
-def _as_json(found: Audit) -> dict[str, Any]:
+def _as_json(found: Audit, since: Since | None) -> dict[str, Any]:
     return {
         "holds": found.holds,
         "epochs": [_epoch_as_json(one) for one in found.epochs],
         "others": [one._asdict() for one in found.others],
+        "since": since and since._asdict(),
     }
 
 
@@ -92,7 +104,7 @@ def _epoch_as_json(one: EpochAudit) -> dict[str, Any]:
     }
 
 
-def _as_text(found: Audit) -> list[str]:
+def _as_text(found: Audit, since: Since | None) -> list[str]:
     lines = []
     for one in found.epochs:
         lines += [_head(one), f"  commitment: {one.commitment}"]
@@ -107,6 +119,12 @@ def _as_text(found: Audit) -> list[str]:
         lines += _problems(one.problems)
     if found.others:
         lines += ["of no epoch that is told:", *_problems(found.others)]
+    if since is not None:
+        lines.append(
+            f"since the older release: battles withdrawn {since.withdrawn}, held back "
+            f"{since.held_back}, come in {since.come}; judgements counted otherwise "
+            f"{since.recounted}"
+        )
     return [*lines, "everything holds" if found.holds else "something does not hold"]
 
 

@@ -89,7 +89,7 @@ def test_the_card(release: Path) -> None:
         assert notices()[lang] == say(lang, "notice").strip()
         for line in notices()[lang].splitlines():
             assert f"> {line}" in text
-    assert "note its `seed_commitment`" in text
+    assert "note its `seed_commitment`" in text and "--before OLD_DIR" in text
     assert "can't be recalled" in text and "13 | 9" in text
     manifest = read_manifest(release)
     assert manifest.tables["battles"].left_out == {

@@ -293,7 +293,8 @@ def test_whatever_stands_in_it_is_told_in_lines(
                 rewritten(copy, with_all(**{name: value}), place, typed=False)
             except ArrowException:
                 return  # parquet does not hold it
-        assert study_main(["verify", str(copy)]) in (0, 2, 4)
+        before = releases[data.draw(st.sampled_from(["open", "closed"]))]
+        assert study_main(["verify", str(copy), "--before", str(before)]) in (0, 2, 4)
         out, err = capsys.readouterr()
         assert err.count("\n") <= 1 and "Traceback" not in err
         assert "\x1b" not in out + err
