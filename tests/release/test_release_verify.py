@@ -77,6 +77,8 @@ def test_a_flipped_side_is_told_by_its_battle(
         ({"served": {"pair": "another"}}, "fingerprint"),
         ({"battles": 14}, "of 14 battles 5 are not in the release, and it names reasons for 4"),
         ({"battles": 9}, "has index 9; 9 battles were begun"),
+        ({"battles": 9, "doubled": [0]}, "has index 8; 9 battles were begun"),
+        ({"doubled": [12]}, "index 12 is told as doubled, and was not given"),
         ({"withheld": {}}, "names reasons for 0"),
     ],
 )
@@ -204,6 +206,7 @@ def test_a_battle_that_was_withdrawn_and_is_there(
         ({"served": {}}, "its served is told"),
         ({"battles": 0}, "its battles is told"),
         ({"withheld": {}}, "its withheld is told"),
+        ({"doubled": [0]}, "its doubled is told"),
     ],
 )
 def test_an_open_epoch_that_tells_more_than_its_commitment(
@@ -247,7 +250,8 @@ def test_an_index_out_of_bounds_costs_nothing(
     "changes",
     [
         {"battles": 10**15}, {"battles": 10**30}, {"battles": -1}, {"battles": "7"},
-        {"withheld": {"crisis": -1}}, {"served": {"temperature": float("nan")}},
+        {"withheld": {"crisis": -1}}, {"doubled": [-1]}, {"doubled": None},
+        {"served": {"temperature": float("nan")}},
         {"served": {"temperature": float("inf")}}, {"seed": "ab"}, {"seed_commitment": None},
         {"opened_on": "soon"}, {"more": 1}, {"epoch": None}, {"epoch": ""},
     ],
