@@ -19,7 +19,7 @@ OURS = ROOT / "training" / "safety_lines" / "ours.jsonl"
 LABELLED = Path(__file__).parent / "labelled"
 HELD_OUT = LABELLED / "held_out.jsonl"
 """Written by somebody who never saw the patterns or the lines that are learnt from, and read by
-nobody who writes them; its figures were taken once, after everything was chosen."""
+nobody who writes them; its figures were taken after everything was chosen."""
 CHOSEN_ON = LABELLED / "chosen_on.jsonl"
 """Written and kept apart the same way, but thresholds were chosen by its figures."""
 
