@@ -366,7 +366,7 @@ def test_raw_http_can_forge_neither_history_nor_battle(chrome: Browser, site: Si
     page = open_page(chrome, site.url)
     agree(page)
     choose(page, "topic", "free")
-    talk(page, "这是只有我知道的话")
+    talk(page, "我只想少喝点奶茶")
     before = site.arena.store.count()
     config = json.loads(page.request.get(site.url + "config").text())
     forged = {"rater": "x", "battle": "y", "lang": "zh", "member": "z"}
@@ -379,11 +379,11 @@ def test_raw_http_can_forge_neither_history_nor_battle(chrome: Browser, site: Si
                 site.url + "gradio_api/run/predict",
                 data={"data": data, "fn_index": dependency["id"], "session_hash": "forged"},
             )
-            assert "这是只有我知道的话" not in answer.text()
+            assert "我只想少喝点奶茶" not in answer.text()
             answered += answer.ok
     assert answered > 5, "the handlers themselves were reached"
     assert [e.payload.text for e in site.arena.store.events("client_said")] == [  # type: ignore[attr-defined]
-        "这是只有我知道的话"
+        "我只想少喝点奶茶"
     ]
     assert site.arena.store.count("judgement") == 0
     assert site.arena.store.count() <= before + 1  # the stranger's own consent may be stored

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.browser
 def open_evaluate(chrome: Browser, site: Site, size: dict[str, int] = DESKTOP) -> Page:
     """The tab as a new admin sees it."""
     page = open_admin_tab(chrome, site, "评估|Evaluate", size)
-    expect(page.locator("#evaluate-run")).not_to_be_empty()
+    expect(page.locator("#evaluate-run :is(p, h3)").first).to_be_visible()
     return page
 
 

@@ -30,7 +30,7 @@ from tests.ui.test_access_matrix import (
 )
 
 FUZZED = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,
