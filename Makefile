@@ -10,10 +10,11 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
-# Files of tests in two processes.
-SIDE_BY_SIDE := -n 2 --dist loadfile
-# Single tests in two processes: some browser tests are long.
-SHARED_OUT := -n 2 --dist worksteal
+# Tests run in as many processes as there are cores, from two to four.
+WORKERS := $(shell nproc 2>/dev/null | awk '{print $$1 < 2 ? 2 : $$1 > 4 ? 4 : $$1}')
+SIDE_BY_SIDE := -n $(or $(WORKERS),2) --dist loadfile
+# Single tests shared out, not files: some browser tests are long.
+SHARED_OUT := -n $(or $(WORKERS),2) --dist worksteal
 
 help: ## list these commands
 	grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' \
