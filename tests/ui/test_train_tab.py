@@ -76,7 +76,7 @@ def test_a_run_is_watched_stopped_resumed_and_served(
     page = open_train(chrome, site)
     pick_corpus(page, corpus.name)
     page.locator("#train-name :is(textarea, input)").fill("first")
-    fill(page, epochs="3", batch_dialogues="2", rank="4")
+    fill(page, epochs="5", batch_dialogues="2", rank="4")
     more(page)
     fill(page, sample_tokens="8", sample_prompts="我想戒烟。")
     expect(page.locator("#train-yaml")).to_contain_text("rank: 4")
