@@ -315,7 +315,8 @@ class Arena:
                 return
         try:
             with self.store.transaction() as transaction:
-                if self._over(transaction, state):
+                ended = transaction.count("battle_ended", battle=state.started.battle) > 0
+                if ended or self._over(transaction, state):
                     raise Refused("not_open")
                 transaction.append(
                     Event.of(

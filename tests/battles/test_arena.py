@@ -11,14 +11,14 @@ import pytest
 from mi_arena.access.identity import Identity
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.battles.form import Answers
-from mi_arena.battles.live import LiveTurn, watch
+from mi_arena.battles.live import LiveTurn, of_battle, watch
 from mi_arena.battles.refusal import Refused
 from mi_arena.battles.state import replay
 from mi_arena.battles.tally import tally
 from mi_arena.battles.view import BattleView
 from mi_arena.engine.protocol import ARMS, Turn
 from mi_arena.pairs import Pair
-from mi_arena.records.battle_events import ClientSaid
+from mi_arena.records.battle_events import BattleEnded, ClientSaid
 from mi_arena.records.events import Event
 from mi_arena.records.results_query import battle_counts, judgement_rows
 from mi_arena.study.results import Group, results_table
@@ -215,6 +215,29 @@ def test_a_reason_with_danger_in_it_is_no_judgement(
     assert view.phase == phase and view.reveal is None and view.receipt is None
     assert arena.store.count("judgement") == 0
     assert reason not in "".join(event.model_dump_json() for event in arena.store.events())
+
+
+def test_a_battle_that_ends_while_it_is_judged_is_not_judged(arena: Arena, rater: Identity) -> None:
+    """Danger said in another tab: whichever is stored first, never both."""
+    token = started(arena, rater)
+    talk(arena, rater, token, "我想戒烟", "可是压力大")
+    state, _ = arena._state(rater, token)
+    refusals: list[str] = []
+
+    def judge() -> None:
+        try:
+            arena.judge(rater, token, Answers(overall="A"))
+        except Refused as refusal:
+            refusals.append(refusal.code)
+
+    judging = threading.Thread(target=judge)
+    with arena.store.transaction() as transaction:
+        judging.start()  # reads an open battle, and waits for its turn to write
+        ended = BattleEnded(battle=state.started.battle, reason="crisis")
+        transaction.append_all(of_battle(state, rater.role, ended))
+        judging.join(0.5)
+    judging.join()
+    assert refusals == ["not_open"] and arena.store.count("judgement") == 0
 
 
 def test_who_said_that_they_are_under_age_is_asked_again(arena: Arena, rater: Identity) -> None:

@@ -29,6 +29,7 @@ from mi_arena.workspace.workspace import Workspace
 from tests.battles.conftest import FAST_HANDS, identities_over, open_arena
 from tests.conftest import make_pair
 from tests.ports import free_port
+from tests.ui.raw_http import RawCalls
 from tests.workspace.conftest import import_alone, train
 
 PHONE = {"width": 390, "height": 844}
@@ -92,6 +93,28 @@ def site(tmp_path: Path, tiny_pair: Pair) -> Iterator[Site]:
     yield running
     app.close(verbose=False)  # type: ignore[attr-defined]
     running.arena.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of ``module_site``."""
+    return tmp_path_factory.mktemp("module")
+
+
+@pytest.fixture(scope="module")
+def module_site(folder: Path, pair_folders: tuple[Path, Path]) -> Iterator[Site]:
+    """One app for all tests of a module that only call it."""
+    running, app = serve(folder, [make_pair(*pair_folders)])
+    yield running
+    app.close(verbose=False)  # type: ignore[attr-defined]
+    running.arena.close()
+
+
+@pytest.fixture(scope="module")
+def calls(module_site: Site) -> Iterator[RawCalls]:
+    made = RawCalls(module_site.url)
+    yield made
+    made.http.close()
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
 
-from tests.ui.conftest import Site
+if TYPE_CHECKING:
+    from tests.ui.conftest import Site
 
 
 class Handler(NamedTuple):

@@ -6,7 +6,6 @@ test: whoever adds one says whose it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,10 @@ from mi_arena.access.audit import Audit
 from mi_arena.access.identity import new_token
 from mi_arena.jobs.data_steps import DATA_STEPS
 from mi_arena.jobs.evaluate_steps import evaluate_steps
-from mi_arena.pairs import Pair
 from mi_arena.ui.desk.admin_room import AdminRoom
 from mi_arena.ui.desk.rooms import own_battle_rooms, workspace_rooms
 from mi_arena.ui.texts import say
-from tests.conftest import make_pair
-from tests.ui.conftest import Site, invite, serve
+from tests.ui.conftest import Site, invite
 from tests.ui.raw_http import Handler, RawCalls, kept
 
 ROLES = ("nobody", "public", "expert", "admin")
@@ -141,27 +138,6 @@ CLOSED_ROUTES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("matrix")
-
-
-@pytest.fixture(scope="module")
-def matrix_site(folder: Path, pair_folders: tuple[Path, Path]) -> Iterator[Site]:
-    pair: Pair = make_pair(*pair_folders)
-    running, app = serve(folder, [pair])
-    yield running
-    app.close(verbose=False)  # type: ignore[attr-defined]
-    running.arena.close()
-
-
-@pytest.fixture(scope="module")
-def calls(matrix_site: Site) -> Iterator[RawCalls]:
-    made = RawCalls(matrix_site.url)
-    yield made
-    made.http.close()
-
-
 def session_of(site: Site, role: str) -> dict[str, Any]:
     """What the browser of such a person keeps; ``nobody``'s is made up."""
     if role == "nobody":
@@ -189,18 +165,18 @@ def test_every_handler_is_somebodys(calls: RawCalls) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_handlers(calls: RawCalls, matrix_site: Site, folder: Path, role: str) -> None:
+def test_handlers(calls: RawCalls, module_site: Site, folder: Path, role: str) -> None:
     wrong = []
     for handler in calls.handlers:
         if handler.name in EVERYBODY:
-            before = kept(matrix_site, folder)
-            calls.call(handler, session_of(matrix_site, role))
-            after = kept(matrix_site, folder)
+            before = kept(module_site, folder)
+            calls.call(handler, session_of(module_site, role))
+            after = kept(module_site, folder)
             left = changes(before[0], after[0]) - {"member_invited"}
             if left - EVERYBODY[handler.name] or after[1] != before[1]:
                 wrong.append((handler.name, left))
-    session = session_of(matrix_site, role)
-    before = kept(matrix_site, folder)
+    session = session_of(module_site, role)
+    before = kept(module_site, folder)
     for handler in calls.handlers:
         if handler.name not in ADMINS_LOOK | ADMINS_ACT:
             continue
@@ -214,14 +190,14 @@ def test_handlers(calls: RawCalls, matrix_site: Site, folder: Path, role: str) -
         ):
             wrong.append((handler.name, set()))
     assert wrong == []
-    assert kept(matrix_site, folder) == before
-    assert matrix_site.tools.launcher.runs() == []
+    assert kept(module_site, folder) == before
+    assert module_site.tools.launcher.runs() == []
 
 
-def test_what_an_admin_does_is_written_down(calls: RawCalls, matrix_site: Site) -> None:
+def test_what_an_admin_does_is_written_down(calls: RawCalls, module_site: Site) -> None:
     """Also what came to nothing, for its fields were empty."""
-    session = session_of(matrix_site, "admin")
-    who = matrix_site.identities.of("x", session["member"]).rater
+    session = session_of(module_site, "admin")
+    who = module_site.identities.of("x", session["member"]).rater
     tried = ADMINS_ACT - BEGIN_AT_ONCE
     for name in tried:
         calls.call(one(calls, name), session)
@@ -229,23 +205,23 @@ def test_what_an_admin_does_is_written_down(calls: RawCalls, matrix_site: Site) 
     fields = {"role": "expert", "label": "a name that is no record of acts"}
     sent = {"session": session, "view": "admin", "do": "invite", "fields": fields}
     calls.desk("workspace", sent)
-    acts = [act for act in Audit(matrix_site.arena.store).acts() if act.who == who]
+    acts = [act for act in Audit(module_site.arena.store).acts() if act.who == who]
     assert len(acts) == len(tried) + 2
     assert {act.act for act in acts} >= {"stop", "resume", "upload", "serve", "begin-train"}
     assert [(act.act, act.outcome) for act in acts[-2:]] == [
         ("invite", "refused"),
         ("invite", "done"),
     ]
-    members = matrix_site.identities.members
+    members = module_site.identities.members
     assert members is not None and acts[-1].name == members.all()[-1].member
-    text = "".join(e.model_dump_json() for e in matrix_site.arena.store.events("admin_acted"))
+    text = "".join(e.model_dump_json() for e in module_site.arena.store.events("admin_acted"))
     assert "no record of acts" not in text
-    assert matrix_site.tools.launcher.runs() == []
+    assert module_site.tools.launcher.runs() == []
 
 
-def test_every_view_of_a_desk_is_somebodys(matrix_site: Site) -> None:
-    workspace = matrix_site.workspace
-    rooms = workspace_rooms(workspace, matrix_site.identities.members)
+def test_every_view_of_a_desk_is_somebodys(module_site: Site) -> None:
+    workspace = module_site.workspace
+    rooms = workspace_rooms(workspace, module_site.identities.members)
     assert set(rooms) == set(VIEWS)
     assert set(own_battle_rooms(workspace)) == {"own"}
     room = rooms["admin"]
@@ -254,12 +230,12 @@ def test_every_view_of_a_desk_is_somebodys(matrix_site: Site) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_views_of_the_workspace(
-    calls: RawCalls, matrix_site: Site, folder: Path, role: str
+    calls: RawCalls, module_site: Site, folder: Path, role: str
 ) -> None:
     wrong = []
-    session = session_of(matrix_site, role)
+    session = session_of(module_site, role)
     for view, allowed in VIEWS.items():
-        before = kept(matrix_site, folder)
+        before = kept(module_site, folder)
         for do in ("open", *sorted(ADMIN_ROOM if view == "admin" else SHEETS)):
             if role == "admin" and view == "admin" and do != "open":
                 continue  # what they do is another test's
@@ -271,24 +247,24 @@ def test_views_of_the_workspace(
             place = 'class="home"' in shown if role in MEMBERS else not shown
             if (role in allowed) == refused or (refused and not place):
                 wrong.append((view, do, str(told)[:300]))
-        assert kept(matrix_site, folder) == before, view
+        assert kept(module_site, folder) == before, view
     assert wrong == []
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_own_form_is_for_whoever_judged(
-    calls: RawCalls, matrix_site: Site, folder: Path, role: str
+    calls: RawCalls, module_site: Site, folder: Path, role: str
 ) -> None:
-    session = session_of(matrix_site, role)
-    before = kept(matrix_site, folder)
+    session = session_of(module_site, role)
+    before = kept(module_site, folder)
     for view, do in (("own:A", "open"), ("own:B", "submit"), ("admin", "invite"), ("home", "open")):
         told = calls.desk("own-form", {"session": session, "view": view, "do": do})
         assert "note bad" in told["note"] and not told.get("html")
-    assert kept(matrix_site, folder) == before
+    assert kept(module_site, folder) == before
 
 
-def test_every_route_is_in_the_table(matrix_site: Site) -> None:
-    found = {f"{method} {path}" for path, methods in routes_of(matrix_site) for method in methods}
+def test_every_route_is_in_the_table(module_site: Site) -> None:
+    found = {f"{method} {path}" for path, methods in routes_of(module_site) for method in methods}
     assert found == SERVED_ROUTES | ADMINS_ROUTES | CLOSED_ROUTES
 
 
@@ -302,9 +278,9 @@ def routes_of(site: Site) -> list[tuple[str, set[str]]]:
 
 
 def test_what_the_app_does_not_use_is_not_there(
-    calls: RawCalls, matrix_site: Site, folder: Path
+    calls: RawCalls, module_site: Site, folder: Path
 ) -> None:
-    before = kept(matrix_site, folder)
+    before = kept(module_site, folder)
     for route in sorted(CLOSED_ROUTES):
         method, _, path = route.partition(" ")
         address = path.replace("{path_or_url:path}", "/etc/passwd").replace("{", "").rstrip("}")
@@ -313,7 +289,7 @@ def test_what_the_app_does_not_use_is_not_there(
     for path in ("run/on_agree", "run/handler", "run/predict/../../upload", "made_up"):
         answer = calls.http.post(f"gradio_api/{path}", json={"data": []})
         assert answer.status_code in (403, 404), path
-    assert kept(matrix_site, folder) == before
+    assert kept(module_site, folder) == before
 
 
 def test_what_waits_in_the_queue_cannot_be_called_around_it(calls: RawCalls) -> None:
@@ -335,11 +311,11 @@ def one(calls: RawCalls, name: str) -> Handler:
 
 
 def test_a_member_who_lost_their_sign_in_is_out_at_the_next_call(
-    calls: RawCalls, matrix_site: Site
+    calls: RawCalls, module_site: Site
 ) -> None:
-    members = matrix_site.identities.members
+    members = module_site.identities.members
     assert members is not None
-    look, session = one(calls, "data-refresh.click"), session_of(matrix_site, "admin")
+    look, session = one(calls, "data-refresh.click"), session_of(module_site, "admin")
     member = session["member"].partition(".")[0]
     assert guard_words("nobody") not in calls.call(look, session).text
     calls.call(one(calls, "expert-out.click"), session)
@@ -348,5 +324,5 @@ def test_a_member_who_lost_their_sign_in_is_out_at_the_next_call(
     assert guard_words("nobody") not in calls.call(look, session).text
     members.revoke(member)
     assert guard_words("nobody") in calls.call(look, session).text
-    _, expert = invite(matrix_site, "expert")
+    _, expert = invite(module_site, "expert")
     assert expert.role == "expert"

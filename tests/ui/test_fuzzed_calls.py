@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ from hypothesis import strategies as st
 
 from mi_arena.publishing.status import read_status
 from mi_arena.release.records import project
-from tests.conftest import make_pair
-from tests.ui.conftest import Site, serve
+from tests.ui.conftest import Site
 from tests.ui.raw_http import RawCalls, kept
 from tests.ui.test_access_matrix import (
     ADMIN_ROOM,
@@ -53,30 +51,11 @@ LONGEST_INPUTS = 60
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("fuzzed")
-
-
-@pytest.fixture(scope="module")
-def site(folder: Path, pair_folders: tuple[Path, Path]) -> Iterator[Site]:
-    running, app = serve(folder, [make_pair(*pair_folders)])
-    yield running
-    app.close(verbose=False)  # type: ignore[attr-defined]
-    running.arena.close()
-
-
-@pytest.fixture(scope="module")
-def calls(site: Site) -> Iterator[RawCalls]:
-    made = RawCalls(site.url)
-    yield made
-    made.http.close()
-
-
-@pytest.fixture(scope="module")
-def sessions(site: Site, calls: RawCalls) -> dict[str, dict[str, Any]]:
+def sessions(module_site: Site, calls: RawCalls) -> dict[str, dict[str, Any]]:
     """By role: somebody who has agreed and is in a battle."""
     return {
-        role: in_battle(calls, session_of(site, role)) for role in ("public", "expert", "admin")
+        role: in_battle(calls, session_of(module_site, role))
+        for role in ("public", "expert", "admin")
     }
 
 
@@ -88,7 +67,7 @@ def in_battle(calls: RawCalls, session: dict[str, Any]) -> dict[str, Any]:
 @FUZZED
 @given(st.data())
 def test_handlers_take_anything(
-    calls: RawCalls, site: Site, folder: Path, sessions: dict[str, Any], data: st.DataObject
+    calls: RawCalls, module_site: Site, folder: Path, sessions: dict[str, Any], data: st.DataObject
 ) -> None:
     may_act = ADMINS_ACT - BEGIN_AT_ONCE
     role = data.draw(ROLES)
@@ -96,9 +75,9 @@ def test_handlers_take_anything(
     handler = one(calls, data.draw(st.sampled_from(names)))
     values = data.draw(st.lists(VALUES, max_size=LONGEST_INPUTS))
     session = data.draw(st.just(sessions[role]) | VALUES)
-    before = kept(site, folder)
+    before = kept(module_site, folder)
     told = calls.call(handler, session, values)
-    after = kept(site, folder)
+    after = kept(module_site, folder)
     assert "Traceback" not in told.text
     left = {kind for kind in after[0] if after[0][kind] != before[0].get(kind, 0)}
     if role == "admin" and handler.name in may_act:
@@ -117,7 +96,7 @@ BATTLES_OWN = {
 @FUZZED
 @given(st.data())
 def test_desks_take_anything(
-    calls: RawCalls, site: Site, sessions: dict[str, Any], data: st.DataObject
+    calls: RawCalls, module_site: Site, sessions: dict[str, Any], data: st.DataObject
 ) -> None:
     views = [*VIEWS, *(f"{view}:x" for view in VIEWS), "own:A", "practice:1", "home:"]
     call = {
@@ -166,9 +145,13 @@ def test_routes_take_anything(calls: RawCalls, data: st.DataObject) -> None:
     assert "Traceback" not in answer.text
 
 
-def test_what_is_kept_after_all_that_is_whole(calls: RawCalls, site: Site, folder: Path) -> None:
+def test_what_is_kept_after_all_that_is_whole(
+    calls: RawCalls, module_site: Site, folder: Path
+) -> None:
     """Every event can be read, the counts add up, and no run was begun."""
     status = read_status(folder)
-    assert status.alarms == [] and status.events_stored == len(list(site.arena.store.events()))
-    project(site.arena.store, b"of this test alone")
-    assert site.tools.launcher.runs() == []
+    assert status.alarms == [] and status.events_stored == len(
+        list(module_site.arena.store.events())
+    )
+    project(module_site.arena.store, b"of this test alone")
+    assert module_site.tools.launcher.runs() == []

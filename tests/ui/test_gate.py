@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -18,10 +17,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from mi_arena.access.keyed import keyed_by
-from mi_arena.pairs import Pair
 from mi_arena.ui.gate import COOKIE, TICKET_SECONDS, UPLOAD, Gate, Tickets, security_headers
-from tests.conftest import make_pair
-from tests.ui.conftest import Site, invite, serve
+from tests.ui.conftest import Site, invite
 from tests.ui.raw_http import RawCalls, kept
 
 
@@ -134,20 +131,6 @@ def test_whatever_cookie_is_sent(client: TestClient, cookie: str) -> None:
 # ---- the app itself
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("gate")
-
-
-@pytest.fixture(scope="module")
-def running_site(folder: Path, pair_folders: tuple[Path, Path]) -> Iterator[Site]:
-    pair: Pair = make_pair(*pair_folders)
-    running, app = serve(folder, [pair])
-    yield running
-    app.close(verbose=False)  # type: ignore[attr-defined]
-    running.arena.close()
-
-
 def send(site: Site, name: str, content: bytes, ticket: str | None) -> httpx2.Response:
     headers = {"Cookie": f"{COOKIE}={ticket}"} if ticket else {}
     files = {"files": (name, content, "application/octet-stream")}
@@ -161,15 +144,15 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_upload_stays_where_uploads_are(running_site: Site, folder: Path, name: str) -> None:
-    calls = RawCalls(running_site.url)
-    before = kept(running_site, folder)[1]
-    assert send(running_site, name, b"{}", None).status_code == 403
-    answer = send(running_site, name, b"{}", running_site.tools.tickets.new())
+def test_an_upload_stays_where_uploads_are(module_site: Site, folder: Path, name: str) -> None:
+    calls = RawCalls(module_site.url)
+    before = kept(module_site, folder)[1]
+    assert send(module_site, name, b"{}", None).status_code == 403
+    answer = send(module_site, name, b"{}", module_site.tools.tickets.new())
     assert answer.status_code in (200, 400) and "Traceback" not in answer.text
     if answer.status_code == 200:
         [sent] = answer.json()
-        members = running_site.identities.members
+        members = module_site.identities.members
         assert members is not None
         session = {"lang": "en", "member": members.token(members.invite("admin").member)}
         handler = next(h for h in calls.handlers if h.name == "corpus-upload.upload")
@@ -181,41 +164,41 @@ def test_an_upload_stays_where_uploads_are(running_site: Site, folder: Path, nam
         for address in (f"gradio_api/file={sent}", f"gradio_api/file/{sent}", f"file={sent}"):
             assert calls.http.get(address).status_code == 404
     calls.http.close()
-    new = set(kept(running_site, folder)[1]) - set(before)
+    new = set(kept(module_site, folder)[1]) - set(before)
     assert all(Path(path).parent == Path("runs/uploads") for path in new)
     assert all(not Path(path).name.startswith(".") for path in new)
 
 
-def test_a_form_names_no_file_that_was_not_sent(running_site: Site, folder: Path) -> None:
+def test_a_form_names_no_file_that_was_not_sent(module_site: Site, folder: Path) -> None:
     """Not even an admin's: a path of the server is no upload."""
-    calls = RawCalls(running_site.url)
-    members = running_site.identities.members
+    calls = RawCalls(module_site.url)
+    members = module_site.identities.members
     assert members is not None
     session = {"lang": "en", "member": members.token(members.invite("admin").member)}
     (folder / "beside.jsonl").write_text("private")
     handler = next(h for h in calls.handlers if h.name == "corpus-upload.upload")
-    before = kept(running_site, folder)[1]
+    before = kept(module_site, folder)[1]
     for path in (str(folder / "beside.jsonl"), "/etc/passwd", "../beside.jsonl"):
         file = {"path": path, "orig_name": "x.jsonl", "meta": {"_type": "gradio.FileData"}}
         assert "private" not in calls.call(handler, session, [[file]]).text
     calls.http.close()
-    assert kept(running_site, folder)[1] == before
+    assert kept(module_site, folder)[1] == before
 
 
-def test_the_page_has_the_headers_and_sets_no_cookie(running_site: Site) -> None:
+def test_the_page_has_the_headers_and_sets_no_cookie(module_site: Site) -> None:
     for path in ("", "config", "theme.css", "gradio_api/startup-events"):
-        answer = httpx2.get(running_site.url + path)
+        answer = httpx2.get(module_site.url + path)
         assert "set-cookie" not in answer.headers
         for name, value in security_headers(on_space=False).items():
             assert answer.headers[name] == value
     origin = {"Origin": "https://evil.example"}
-    assert httpx2.get(running_site.url + "config", headers=origin).status_code == 403
+    assert httpx2.get(module_site.url + "config", headers=origin).status_code == 403
 
 
-def test_seven_wrong_codes_in_a_minute_are_too_many(running_site: Site) -> None:
-    calls = RawCalls(running_site.url)
+def test_seven_wrong_codes_in_a_minute_are_too_many(module_site: Site) -> None:
+    calls = RawCalls(module_site.url)
     handler = next(h for h in calls.handlers if h.name == "expert-in.click")
-    code, _ = invite(running_site)
+    code, _ = invite(module_site)
     session = {"lang": "en", "rater": f"one-{time.monotonic_ns()}"}
     for _ in range(6):
         calls.call(handler, session, ["wrong"])
@@ -224,11 +207,11 @@ def test_seven_wrong_codes_in_a_minute_are_too_many(running_site: Site) -> None:
     calls.http.close()
 
 
-def test_the_server_tells_nothing_of_a_bad_request(running_site: Site) -> None:
+def test_the_server_tells_nothing_of_a_bad_request(module_site: Site) -> None:
     for path in ("queue/join", "run/predict", "component_server", "cancel", "reset"):
         for body in (b"", b"{", b"[]", b'{"data": 1}', json.dumps({"fn_index": 10**9}).encode()):
             answer = httpx2.post(
-                f"{running_site.url}gradio_api/{path}",
+                f"{module_site.url}gradio_api/{path}",
                 content=body,
                 headers={"Content-Type": "application/json"},
             )
