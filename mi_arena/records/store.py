@@ -19,17 +19,10 @@ from typing import Any, TypedDict, Unpack
 
 from pydantic import ValidationError
 from sqlalchemy import (
-    DDL,
-    Column,
     Connection,
-    Index,
-    Integer,
-    MetaData,
     QueuePool,
     Row,
     Select,
-    Table,
-    Text,
     create_engine,
     event,
     func,
@@ -40,10 +33,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from mi_arena.records.events import Event
 from mi_arena.records.owner_only import owner_only
 from mi_arena.records.payloads import Kind
+from mi_arena.records.schema import LIFTED, SCHEMA_VERSION, bring_up_to_date, events_table
 
 DATABASE_NAME = "events.sqlite"
 """The file's name inside the data directory (``MI_ARENA_DATA``)."""
-SCHEMA_VERSION = 3
 BUSY_SECONDS = 5.0
 _PAGE = 1_000
 
@@ -80,91 +73,8 @@ Kinds = Kind | Collection[Kind]
 """One kind, or several."""
 
 
-# Copied out of the payload for constraints and joins. Real columns and not generated ones: SQLite
-# 3.40 does not answer a query from an index alone when its columns are generated, and opening
-# 200,000 payloads takes seconds.
-_LIFTED_TEXTS = ("battle", "pair", "topic", "tuned_side", "overall", "guess", "receipt_hash")
-_LIFTED_NUMBERS = ("round", "allocation_index", "ordinal")
-_SINCE_SCHEMA_2 = {"dialogue": Text, "assignment": Text, "coding": Text, "revision": Integer}
-"""Columns that a store of schema 1 lacks; none of its events has anything to put there."""
-_LIFTED = (*_LIFTED_TEXTS, *_LIFTED_NUMBERS, *_SINCE_SCHEMA_2)
-
-_metadata = MetaData()
-
-events_table = Table(
-    "events",
-    _metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("event_id", Text, nullable=False, unique=True),
-    Column("kind", Text, nullable=False),
-    Column("created_at", Text, nullable=False),
-    Column("epoch", Text),
-    Column("rater", Text),
-    Column("role", Text, nullable=False),
-    Column("payload", Text, nullable=False),
-    *(Column(name, Text) for name in _LIFTED_TEXTS),
-    *(Column(name, Integer) for name in _LIFTED_NUMBERS),
-    *(Column(name, type_) for name, type_ in _SINCE_SCHEMA_2.items()),
-    sqlite_autoincrement=True,
-)
 _columns = events_table.c
 _told = [_columns[name] for name in ("seq", *Event.model_fields)]
-
-
-def _one(name: str, kind: Kind, *columns: Column[Any]) -> Index:
-    """At most one event of this kind for each combination of the columns."""
-    return Index(name, *columns, unique=True, sqlite_where=_columns.kind == kind)
-
-
-_one("one_judgement", "judgement", _columns.battle, _columns.rater)
-_one("one_client_said", "client_said", _columns.battle, _columns.round)
-_one("one_replied", "replied", _columns.battle, _columns.round)
-_one("one_battle_started", "battle_started", _columns.battle)
-_one("one_withdrawn", "withdrawn", _columns.battle)
-_one("one_epoch_opened", "epoch_opened", _columns.epoch)
-_one("one_epoch_closed", "epoch_closed", _columns.epoch)
-_one("one_battle_drawn", "battle_drawn", _columns.battle)
-_one("one_dialogue_imported", "dialogue_imported", _columns.dialogue)
-_one("one_work_assigned", "work_assigned", _columns.assignment)
-_one("one_work_released", "work_released", _columns.assignment)
-_one("one_coding_revision", "coding_submitted", _columns.coding, _columns.revision)
-_one("one_match_judged", "match_judged", _columns.assignment)
-Index("events_by_battle", _columns.battle)
-Index("events_by_rater", _columns.rater, _columns.kind)
-Index("events_by_time", _columns.created_at)
-Index("judgements_by_receipt", _columns.receipt_hash, sqlite_where=_columns.kind == "judgement")
-Index("events_by_kind", _columns.kind, _columns.epoch)
-# Not unique: two copies of the app can have given the same index, and both battles stand.
-Index(
-    "battles_by_allocation",
-    _columns.epoch,
-    _columns.allocation_index,
-    sqlite_where=_columns.kind == "battle_started",
-)
-# These two hold all that results are counted from: no payload is opened for it, and both are in
-# the order in which they are joined.
-Index(
-    "judgements_counted",
-    *(_columns[name] for name in ("epoch", "battle", "rater", "role")),
-    *(_columns[name] for name in ("overall", "guess", "ordinal", "kind")),
-    sqlite_where=_columns.kind == "judgement",
-)
-Index(
-    "battles_counted",
-    *(_columns[name] for name in ("epoch", "battle", "role")),
-    *(_columns[name] for name in ("pair", "topic", "tuned_side", "kind")),
-    sqlite_where=_columns.kind == "battle_started",
-)
-
-for _change in ("UPDATE", "DELETE"):
-    event.listen(
-        _metadata,
-        "after_create",
-        DDL(
-            f"CREATE TRIGGER events_refuse_{_change.lower()} BEFORE {_change} ON events "
-            "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
-        ),
-    )
 
 
 class Transaction:
@@ -391,10 +301,8 @@ class EventStore:
         self._switch_to_wal()
         with self._writer.begin() as connection:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version == 0:
-                _metadata.create_all(connection)
-            elif version < SCHEMA_VERSION:
-                _bring_up_to_date(connection, version)
+            if version < SCHEMA_VERSION:
+                bring_up_to_date(connection, version)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _version(self) -> int:
@@ -425,18 +333,6 @@ class EventStore:
         return f"waited {self._busy_timeout:g} s"
 
 
-def _bring_up_to_date(connection: Connection, version: int) -> None:
-    """The columns and indexes of a later MI Arena; no event is touched."""
-    if version < 2:
-        for name, type_ in _SINCE_SCHEMA_2.items():
-            column = f"{name} {type_.__name__.upper()}"
-            connection.exec_driver_sql(f"ALTER TABLE events ADD COLUMN {column}")
-    # Unique up to schema 2: it kept out what another copy of the app had begun.
-    connection.exec_driver_sql("DROP INDEX IF EXISTS one_allocation")
-    for index in events_table.indexes:
-        index.create(connection, checkfirst=True)
-
-
 def _row(event: Event) -> dict[str, Any]:
     return {
         "event_id": event.event_id,
@@ -447,7 +343,7 @@ def _row(event: Event) -> dict[str, Any]:
         "rater": event.rater,
         "role": event.role,
         "payload": event.payload.model_dump_json(),
-        **{name: getattr(event.payload, name, None) for name in _LIFTED},
+        **{name: getattr(event.payload, name, None) for name in LIFTED},
     }
 
 

@@ -18,7 +18,8 @@ from mi_arena.jobs.script import BadInput
 from mi_arena.jobs.whole_folder import whole_folder
 from mi_arena.records.battle_events import ConsentGiven
 from mi_arena.records.release_events import TableCounts
-from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError, cause_of, events_table
+from mi_arena.records.schema import events_table
+from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError, cause_of
 from mi_arena.release.card import card
 from mi_arena.release.consent import notices
 from mi_arena.release.epochs import epochs_told

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from sqlalchemy import func, select
 
-from mi_arena.records.store import EventStore, events_table
+from mi_arena.records.schema import events_table
+from mi_arena.records.store import EventStore
 from mi_arena.study.match_results import VerdictRow
 from mi_arena.study.miti_results import CodingRow, Source
 from mi_arena.workspace.ledger import Books, Handed

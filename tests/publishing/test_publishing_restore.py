@@ -16,7 +16,8 @@ from mi_arena.publishing.private_dataset import PrivateDataset
 from mi_arena.publishing.restore import FETCHED_NAME
 from mi_arena.records.battle_events import ConsentGiven
 from mi_arena.records.events import Event
-from mi_arena.records.store import DATABASE_NAME, EventStore, events_table
+from mi_arena.records.schema import events_table
+from mi_arena.records.store import DATABASE_NAME, EventStore
 from tests.publishing.conftest import REPO, judgement, open_outbox, open_store, published
 from tests.training.on_hub.hub_stand_in import Fault, HubStandIn
 

@@ -21,7 +21,8 @@ from mi_arena.records.battle_events import (
 )
 from mi_arena.records.events import Event
 from mi_arena.records.payloads import Payload
-from mi_arena.records.store import SCHEMA_VERSION, AlreadyStored, EventStore, Unreadable
+from mi_arena.records.schema import SCHEMA_VERSION
+from mi_arena.records.store import AlreadyStored, EventStore, Unreadable
 from mi_arena.records.workspace_events import (
     BattleDrawn,
     CodingSubmitted,
