@@ -10,6 +10,8 @@ import argparse
 import os
 import platform
 import tempfile
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -33,6 +35,8 @@ from benchmarks.training import (
 from benchmarks.workspace import workspace_lines
 from mi_arena.pairs import load_registry
 from mi_arena.settings import ROOT
+
+PARTS = ["serving", "training"]
 
 
 def machine() -> str:
@@ -78,26 +82,35 @@ def demo_report(runs: int) -> str:
     )
 
 
-def large_report(runs: int) -> str:
-    """The same comparisons for an 8B-shaped pair, plain and in 4 bits."""
-    parts = [
+def fused_words() -> str:
+    if not find_spec("liger_kernel"):
+        return "without liger-kernel"
+    return f"ours with liger-kernel {version('liger_kernel')}"
+
+
+def large_report(runs: int, parts: list[str]) -> str:
+    """The same comparisons for an 8B-shaped pair, plain and in 4 bits, and its training."""
+    said = [
         "# Benchmarks with a large pair\n\nWritten by `python -m benchmarks --large --out "
         "docs/benchmarks-large.md`.\n\nA pair of Llama-3-8B's shape with random weights and an "
         f"adapter of rank 8, prompt {PROMPT} tokens, {NEW} new tokens, greedy, medians of {runs} "
         f"runs.\nMachine: {machine()}.\n"
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        pair = write_pair(Path(folder), EIGHT_B)
-        for title, quantization in (("bf16", "none"), ("4-bit NF4, bf16 arithmetic", "4bit")):
-            lines = engine_lines(pair.model_copy(update={"quantization": quantization}), runs)
-            parts.append(f"\n## {title}\n\n{table(lines)}\n")
-            print(parts[-1], flush=True)
-    parts.append(
-        "\n## Training\n\nbf16 with gradient checkpointing, by the recipe for 80 GB, one pass "
-        f"over {LARGE_DIALOGUES} dialogues; in brackets the lowest and highest ratio of a run.\n\n"
-        f"{table(large_training_lines(min(runs, 3)))}\n"
-    )
-    return "".join(parts)
+    if "serving" in parts:
+        with tempfile.TemporaryDirectory() as folder:
+            pair = write_pair(Path(folder), EIGHT_B)
+            for title, bits in (("bf16", "none"), ("4-bit NF4, bf16 arithmetic", "4bit")):
+                lines = engine_lines(pair.model_copy(update={"quantization": bits}), runs)
+                said.append(f"\n## {title}\n\n{table(lines)}\n")
+                print(said[-1], flush=True)
+    if "training" in parts:
+        said.append(
+            "\n## Training\n\nThe recipe for 80 GB, one pass over "
+            f"{LARGE_DIALOGUES} dialogues, {fused_words()}; in brackets the lowest and highest "
+            "ratio of a run.\n\n"
+            f"{table(large_training_lines(min(runs, 3)))}\n"
+        )
+    return "".join(said)
 
 
 def main() -> int:
@@ -109,10 +122,18 @@ def main() -> int:
         action="store_true",
         help="an 8B-shaped pair instead; needs a GPU of 60 GB and bitsandbytes",
     )
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=PARTS,
+        default=PARTS,
+        help="with --large: of what (default all)",
+    )
     options = parser.parse_args()
     if options.large and not torch.cuda.is_available():
         parser.error("--large needs a GPU")
-    text = (large_report if options.large else demo_report)(options.runs)
+    runs = options.runs
+    text = large_report(runs, options.parts) if options.large else demo_report(runs)
     print(text)
     if options.out:
         options.out.write_text(text, encoding="utf-8")

@@ -20,6 +20,7 @@ from mi_arena.jobs.finetune_config import FinetuneConfig
 from mi_arena.pairs import Source
 from training.batches import length_grouped
 from training.finetune_data import Data
+from training.gpu_kernels import can_fuse
 from training.licence_note import licence_note
 from training.memory import Batch, estimate
 from training.models import context_length
@@ -139,7 +140,15 @@ def _memory(config: FinetuneConfig, ready: Ready, devices: int, elsewhere: bool)
         targets=sum(sorted(map(_targets, train), reverse=True)[:rows]),
     )
     gpu = elsewhere or on_gpu()
-    found = estimate(ready.model, ready.weights_bytes, config, batch, gpu=gpu, devices=devices)
+    found = estimate(
+        ready.model,
+        ready.weights_bytes,
+        config,
+        batch,
+        gpu=gpu,
+        devices=devices,
+        fused=can_fuse(ready.model.get_base_model(), gpu and not elsewhere),
+    )
     needed = {
         "needed_bytes": found.needed,
         "weights_bytes": found.weights,

@@ -34,6 +34,7 @@ from training.checkpoints import Evaluation, Progress
 from training.cpu_head import score_learnt_positions
 from training.examples import with_prompt
 from training.finetune_data import Data
+from training.gpu_kernels import attention_of_any_length, fuse_layers
 from training.step_counts import evaluation_steps, steps_per_epoch
 
 METRIC_STEPS = 5
@@ -81,6 +82,8 @@ class CounsellorTrainer(SFTTrainer):
             leave_dtypes_to_autocast(model)
         if arguments.use_cpu:
             score_learnt_positions(model.get_base_model())
+        if fuse_layers(model.get_base_model()):
+            run.log("layers run in liger-kernel's kernels")
         self.remove_callback(PrinterCallback)
         self.add_callback(Following(self))
 
@@ -93,6 +96,7 @@ class CounsellorTrainer(SFTTrainer):
     def out_of_patience(self) -> bool:
         return checkpoints.out_of_patience(self.history, self.config.patience)
 
+    @attention_of_any_length()
     def run_to_the_end(self) -> None:
         """Train from the last complete checkpoint, if there is one; ``stopped`` says if halted."""
         found = checkpoints.latest(self.run.checkpoints)

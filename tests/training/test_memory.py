@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GlmConfig, LlamaConfig, PreTrainedConfig
 
 from mi_arena.jobs.finetune_config import FinetuneConfig
 from tests.small_families import FAMILIES, config_of, family_base
@@ -96,6 +96,71 @@ def test_in_four_bits_embeddings_head_and_norms_stay_as_they_are(family: str) ->
     found = estimate(with_adapter(base, config), expected, config, BATCH, gpu=True)
     trainable = sum(p.numel() for p in base.parameters() if p.requires_grad)
     assert found.adapter == 2 * trainable  # bfloat16
+
+
+# ---- what was measured on a GPU
+
+EIGHT_B = LlamaConfig(
+    vocab_size=128256, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32,
+    num_attention_heads=32, num_key_value_heads=8,
+)  # fmt: skip
+SEVEN_B = LlamaConfig(
+    vocab_size=125696, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32,
+    num_attention_heads=32, num_key_value_heads=32,
+)  # fmt: skip
+NINE_B = GlmConfig(
+    vocab_size=151552, hidden_size=4096, intermediate_size=13696, num_hidden_layers=40,
+    num_attention_heads=32, num_key_value_heads=2, head_dim=128, attention_bias=True,
+    pad_token_id=0,
+)  # fmt: skip
+KEPT: dict[str, object] = {"gradient_checkpointing": False}
+MADE_AGAIN: dict[str, object] = {"gradient_checkpointing": True}
+FOUR_BIT: dict[str, object] = {"quantization": "4bit"}
+FUSED: dict[str, object] = {"fused": True}
+NO_DROPOUT: dict[str, object] = {"dropout": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "longest", "targets", "how", "peak"),
+    [
+        (EIGHT_B, 4, 2048, 3688, MADE_AGAIN, 21.453),
+        (EIGHT_B, 2, 2048, 1844, KEPT, 50.603),
+        (EIGHT_B, 2, 1024, 922, KEPT | NO_DROPOUT, 28.986),
+        (EIGHT_B, 1, 512, 231, MADE_AGAIN, 16.968),
+        (EIGHT_B, 8, 1024, 3688, KEPT | NO_DROPOUT | FUSED, 53.787),
+        (EIGHT_B, 1, 2048, 922, MADE_AGAIN | FOUR_BIT, 7.268),
+        (EIGHT_B, 4, 1024, 1844, MADE_AGAIN | FOUR_BIT, 8.434),
+        (EIGHT_B, 1, 1024, 461, KEPT | FOUR_BIT, 14.570),
+        (SEVEN_B, 4, 2048, 3688, MADE_AGAIN, 20.182),
+        (NINE_B, 4, 2048, 3688, MADE_AGAIN, 24.704),
+        (NINE_B, 1, 2048, 922, KEPT, 39.089),
+        (NINE_B, 1, 2048, 922, MADE_AGAIN | FOUR_BIT, 8.383),
+    ],
+)
+def test_peaks_measured_on_an_h200(
+    shape: PreTrainedConfig,
+    rows: int,
+    longest: int,
+    targets: int,
+    how: dict[str, object],
+    peak: float,
+) -> None:
+    """GB of tensors (torch 2.11, CUDA 13) in a step of LoRA, rank 16, in bfloat16."""
+    settings = {k: v for k, v in how.items() if k != "fused"}
+    config = changed(**{"rank": 16, "dtype": "bfloat16", "dropout": 0.05} | settings)
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(shape, dtype=torch.bfloat16)
+    weights = weights_bytes(base, config)
+    found = estimate(
+        with_adapter(base, config),
+        weights,
+        config,
+        Batch(rows, longest, targets),
+        gpu=True,
+        fused="fused" in how,
+    )
+    reckoned = (found.needed - found.overhead) / 1e9
+    assert peak <= reckoned <= 1.07 * peak
 
 
 # ---- what a pass adds
