@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel
 from safetensors import safe_open
 from transformers import (
@@ -27,6 +28,10 @@ from mi_arena.chat_formats import ChatFormat, FormatError, load_format
 from mi_arena.engine.hub_faults import hub_fault
 from mi_arena.jobs.script import BadInput, first_line
 from training.base_place import locate
+
+CANNOT_LOAD = (OSError, ValueError, StrictDataclassError)
+"""What transformers raises where files are missing or broken; the last for a config that asks for
+what can't be."""
 
 
 def device() -> torch.device:
@@ -53,7 +58,7 @@ def load_chat(base: str, format_name: str, revision: str | None = None) -> ChatF
         return load_format(format_name, tokenizer)
     except FormatError as error:
         raise BadInput(f"base: {base}: {error}") from None
-    except (OSError, ValueError) as error:
+    except CANNOT_LOAD as error:
         raise _cannot_load(base, revision, error, "its tokenizer cannot be loaded") from None
 
 
@@ -76,7 +81,7 @@ def load_base(
             trust_remote_code=False,
             **(quantized(dtype) if four_bit else {}),
         )
-    except (OSError, ValueError) as error:
+    except CANNOT_LOAD as error:
         raise _cannot_load(base, revision, error, "cannot be loaded") from None
     return (model if four_bit else model.to(device())).eval()
 
@@ -95,7 +100,7 @@ def load_shape(base: str, revision: str | None = None) -> PreTrainedModel:
         )
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except CANNOT_LOAD as error:
         raise _cannot_load(base, revision, error, "cannot be loaded") from None
 
 
@@ -159,4 +164,7 @@ def _cannot_load(base: str, revision: str | None, error: Exception, what: str) -
             "needs code of its own, which is never run; take a checkpoint of stock classes, or "
             "convert it (Baichuan2: python -m training.convert_baichuan2)"
         )
-    return BadInput(f"base: {base}: {fault or f'{what}: {first_line(error)}'}")
+    # A broken config's error has its reason in the last of its lines.
+    broken = isinstance(error, StrictDataclassError)
+    reason = str(error).splitlines()[-1].strip() if broken else first_line(error)
+    return BadInput(f"base: {base}: {fault or f'{what}: {reason}'}")

@@ -29,7 +29,7 @@ from mi_arena.safety.categories import (
 from mi_arena.safety.patterns import Finding
 from mi_arena.safety.plain_text import plain
 
-SIZE = 1 << 16
+SIZE = 1 << 18
 """Places for pieces; some share one."""
 LONGEST_PIECE = 4
 FILE = "learned.npz"

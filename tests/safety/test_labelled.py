@@ -17,11 +17,13 @@ from mi_arena.settings import ROOT
 
 OURS = ROOT / "training" / "safety_lines" / "ours.jsonl"
 LABELLED = Path(__file__).parent / "labelled"
-HELD_OUT = LABELLED / "held_out.jsonl"
-"""Written by somebody who never saw the patterns or the lines that are learnt from, and read by
+UNSEEN = LABELLED / "unseen.jsonl"
+"""Written by people who never saw the patterns or the lines that are learnt from, and read by
 nobody who writes them; its figures were taken after everything was chosen."""
+HELD_OUT = LABELLED / "held_out.jsonl"
+"""The same, but its figures were taken for earlier versions too."""
 CHOSEN_ON = LABELLED / "chosen_on.jsonl"
-"""Written and kept apart the same way, but thresholds were chosen by its figures."""
+"""Written apart the same way, but thresholds were chosen by its figures, and it was read since."""
 
 
 def test_our_lines_cover_everything_and_half_of_them_are_harmless() -> None:
@@ -44,14 +46,16 @@ def test_figures_on_our_lines() -> None:
 def test_figures_on_lines_written_apart() -> None:
     """What was reached, so that nothing makes it worse; docs/safety.md gives the figures. What is
     aimed at is a recall of 0.98 with 0.03 false alarms."""
-    for file, recall, false_alarms in ((HELD_OUT, 0.95, 0.1), (CHOSEN_ON, 0.92, 0.16)):
+    reached = ((UNSEEN, 0.95, 0.1), (HELD_OUT, 0.95, 0.08), (CHOSEN_ON, 0.96, 0.14))
+    for file, recall, false_alarms in reached:
         found = evaluate(read_lines(str(file), LabelledLine))
         assert found.recall.value is not None and found.recall.value >= recall
         assert found.false_alarms.value is not None and found.false_alarms.value <= false_alarms
 
 
 def test_the_lines_written_apart_are_half_harmless_and_learnt_from_by_nobody() -> None:
-    apart = [line for file in (HELD_OUT, CHOSEN_ON) for line in read_lines(str(file), LabelledLine)]
+    files = (UNSEEN, HELD_OUT, CHOSEN_ON)
+    apart = [line for file in files for line in read_lines(str(file), LabelledLine)]
     assert len(apart) >= 300 and 0.45 < sum(not line.stop for line in apart) / len(apart) < 0.55
     learnt = {
         (line.speaker, line.text)

@@ -250,6 +250,17 @@ def test_a_base_too_large_for_the_device_is_refused_before_it_is_read(
     assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "failed"
 
 
+def test_a_broken_config_of_a_base_is_one_line(
+    tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = Path(save_shape(tmp_path / "base"))
+    config = json.loads((broken / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps(config | {"hidden_size": 66}))
+    assert finetune.main([str(write_config(tmp_path, str(broken), data)), "--check"]) == 2
+    [line] = capsys.readouterr().err.strip().splitlines()
+    assert re.search(r"base: .*/base: cannot be loaded: .*66.*not a multiple", line)
+
+
 def test_a_real_start_asks_for_what_is_free(tmp_path: Path, base: str, data: str) -> None:
     config = load_config(write_config(tmp_path, base, data))
     starting.check_room(config, 1000, 1000)

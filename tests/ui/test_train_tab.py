@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from mi_arena.dialogue import write_dialogues
 from mi_arena.jobs.viewing import metrics
+from tests.hub_stand_in import HubStandIn
+from tests.processes import ROOT
 from tests.small_dialogues import made_up
 from tests.ui.conftest import (
     DESKTOP,
@@ -47,7 +50,9 @@ def open_train(chrome: Browser, site: Site, size: dict[str, int] = DESKTOP) -> P
 
 def fill(page: Page, **values: str) -> None:
     for name, value in values.items():
-        page.locator(f"#finetune-{name.replace('_', '-')} :is(textarea, input)").fill(value)
+        field = page.locator(f"#finetune-{name.replace('_', '-')} :is(textarea, input)")
+        field.fill(value)
+        field.blur()
 
 
 def pick_corpus(page: Page, name: str) -> None:
@@ -190,10 +195,45 @@ def test_a_check_tells_memory_and_data_and_what_it_refuses(site: Site, chrome: B
     expect(checked.locator("meter")).to_be_visible(timeout=4 * TIMEOUT)
     expect(checked).to_contain_text("估计需要")
     expect(checked.locator("tr", has_text="基座许可")).to_contain_text("Apache-2.0")
-    page.locator("#finetune-base input").fill("/nowhere/at/all")
-    page.keyboard.press("Enter")
-    expect(page.locator("#train-yaml")).to_contain_text("/nowhere/at/all")
+    fill(page, batch_dialogues="4000", max_length="1024")
     page.click("#train-check")
-    expect(checked.locator(".note.bad")).to_contain_text(
-        "base: /nowhere/at/all: no such folder", timeout=4 * TIMEOUT
+    expect(checked).to_contain_text(
+        re.compile(r"memory: about [\d.]+ GB needed, and .*lower batch_dialogues"),
+        timeout=4 * TIMEOUT,
     )
+
+
+def a_base_for_no_machine(folder: Path) -> Path:
+    """Its config asks for petabytes; there is a file of weights, of which nothing is read."""
+    shutil.copytree(ROOT / "mi_arena/assets/demo/base", folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_size": 6 * 2**17, "intermediate_size": 2**22}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_base_that_can_not_be_had_is_refused_in_one_line(
+    site: Site,
+    chrome: Browser,
+    tmp_path: Path,
+    pair_folders: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with HubStandIn({"some/base": pair_folders[0]}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        page = open_train(chrome, site)
+        bad = page.locator("#train-checked .note.bad")
+        large = str(a_base_for_no_machine(tmp_path / "large"))
+        for base, told in (
+            ("/nowhere/at/all", "base: /nowhere/at/all: no such folder"),
+            ("meta/gated", f"is gated: accept its terms at {hub.endpoint}/meta/gated and set"),
+            (large, "its weights alone take"),
+        ):
+            page.locator("#finetune-base input").fill(base)
+            page.keyboard.press("Enter")
+            expect(page.locator("#train-yaml")).to_contain_text(base)
+            page.click("#train-check")
+            expect(bad).to_contain_text(told, timeout=4 * TIMEOUT)

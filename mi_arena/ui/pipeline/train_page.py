@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ from mi_arena.ui.updates import merged
 SCRIPTS = frozenset({MODULE, ON_HUB})
 COMPARED = Compared("train", SCRIPTS, CONFIG, losses_of, comparison_html)
 DEFAULT_RECIPE = "demo"
+BROUGHT = ("format", "revision", "dtype")
+"""Fields that follow the base."""
 UNNAMED = "RUN"
 """Stands in the shown command for the folder that a start will make."""
 
@@ -114,23 +116,36 @@ class TrainPage:
     def _connect(self, admins: Admins, of_runs: Admins, browser: gr.BrowserState) -> None:
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
         hidden = quiet | {"show_progress": "hidden"}
-        fields = [browser, self.recipe, self.name, *self.place.inputs(), *self.form.inputs()]
+        place = self.place.inputs()
+        fields = [browser, self.recipe, self.name, *place, *self.form.inputs()]
         preview = [self.command, self.yaml]
         chosen = self.runs.parts.chosen
-        filled = [*self.form.inputs(), self.recipe, self.left_out, *preview, self.note]
-        self.recipe.input(admins.only(self.on_recipe), [browser, self.recipe], filled, **quiet)
-        base = self.form.components["base"]
-        base.input(
-            admins.only(self.on_base), [browser, base], [*self.form.inputs(), self.note], **hidden
+        filled = [
+            *self.form.inputs(), self.recipe, self.left_out, *preview, self.note, self.checked
+        ]  # fmt: skip
+        self.recipe.input(
+            admins.only(self.on_recipe), [browser, self.recipe, *place], filled, **quiet
         )
-        changes = [c.change for c in (self.name, *self.place.inputs(), *self.form.inputs())]
-        gr.on(
-            changes,
-            admins.only(self.on_preview),
-            fields,
-            [*preview, self.note, self.checked],
-            trigger_mode="always_last",
+        base = self.form.components["base"]
+        brought = [self.form.components[name] for name in BROUGHT]
+        previewed: dict[str, Any] = {
+            "fn": admins.only(self.on_preview),
+            "inputs": [browser, *preview, *fields[1:]],
+            "outputs": [*preview, self.note, self.checked],
             **hidden,
+        }
+        base.input(
+            admins.only(self.on_base), [browser, base], [*brought, self.note], **hidden
+        ).then(**previewed)
+        # What a person enters, and no more: a form that is filled in shows its preview itself, and
+        # would else ask for one for every field. A text tells of keys alone while it is entered,
+        # not of what is pasted or taken out.
+        entered = [field for field in (*place, *self.form.inputs()) if field is not base]
+        texts = [field for field in entered if isinstance(field, gr.Textbox)]
+        gr.on(
+            [*(field.input for field in entered), *(field.blur for field in texts)],
+            trigger_mode="always_last",
+            **previewed,
         )
         self.check.click(
             admins.only(self.on_check),
@@ -146,7 +161,10 @@ class TrainPage:
         )
         part = self.part.parts
         part.clone.click(
-            of_runs.only(self.on_clone), [browser, chosen], [*filled, self.run_note], **quiet
+            of_runs.only(self.on_clone),
+            [browser, chosen, *place],
+            [*filled, self.run_note],
+            **quiet,
         )
         for name, button, action in (
             ("serve", part.serve, self.part.serve),
@@ -166,7 +184,7 @@ class TrainPage:
         )
         self.opened: dict[str, Any] = {
             "fn": admins.only(self.on_open),
-            "inputs": [browser, chosen, self.form.components["base"]],
+            "inputs": [browser, chosen, base, *place],
             "outputs": [
                 *dict.fromkeys([*self.outputs(), *filled, self.run_note, *self._changed_outputs()])
             ],
@@ -203,10 +221,10 @@ class TrainPage:
 
     # ---- actions of an admin
 
-    def on_open(self, session: Session, chosen: object, base: object) -> Updates:
+    def on_open(self, session: Session, chosen: object, base: object, *place: object) -> Updates:
         first: Updates = {}
         if not base:
-            first = self._fill(session, self._recipes[DEFAULT_RECIPE])
+            first = self._fill(session, self._recipes[DEFAULT_RECIPE], place)
         # The form last: the runs' part only offers the files that are there.
         return merged(
             self.words(session),
@@ -216,31 +234,41 @@ class TrainPage:
             first,
         )
 
-    def on_recipe(self, session: Session, recipe: object) -> Updates:
+    def on_recipe(self, session: Session, recipe: object, *place: object) -> Updates:
         known = self._recipes.get(str(recipe), self._recipes[DEFAULT_RECIPE])
-        return {self.note: "", **self._fill(session, known)}
+        return self._fill(session, known, place)
 
-    def on_clone(self, session: Session, chosen: object) -> Updates:
+    def on_clone(self, session: Session, chosen: object, *place: object) -> Updates:
         run = self._launcher.status(str(chosen))
-        filled = self._fill(session, recipe_of(run.name, read_config(run)))
+        filled = self._fill(session, recipe_of(run.name, read_config(run)), place)
         return {**filled, self.run_note: told(session, "train_cloned", "good", name=run.name)}
 
     def on_base(self, session: Session, base: object) -> Updates:
         """A base of the registry brings its chat format, revision and precision along."""
         known = next((pair for pair in self._bases if base_name(pair) == base), None)
-        components = self.form.components
         if known is None:
-            return {self.note: "", components["revision"]: ""}
-        return {
-            components["format"]: known.format,
-            components["revision"]: known.base.revision or "",
-            components["dtype"]: known.dtype,
-        }
+            return {self.note: "", self.form.components["revision"]: ""}
+        values = (known.format, known.base.revision or "", known.dtype)
+        brought = dict(zip(BROUGHT, values, strict=True))
+        return {self.form.components[name]: value for name, value in brought.items()}
 
-    def on_preview(self, session: Session, recipe: object, name: object, *given: object) -> Updates:
-        """The config and the command as they would be; what is missing yet is no fault."""
+    def on_preview(
+        self,
+        session: Session,
+        command: object,
+        yaml: object,
+        recipe: object,
+        name: object,
+        *given: object,
+    ) -> Updates:
+        """The config and the command as they would be; what is missing yet is no fault.
+
+        What was checked stands for as long as they are the same.
+        """
         try:
-            return {**self._preview(recipe, *given), self.note: "", self.checked: ""}
+            found = self._preview(recipe, *given)
+            same = [found[part]["value"] for part in (self.command, self.yaml)] == [command, yaml]
+            return {self.note: ""} if same else {**found, self.note: "", self.checked: ""}
         except FormError as error:
             if error.code == "missing":
                 hidden = gr.update(visible=False)
@@ -318,7 +346,8 @@ class TrainPage:
             self.command: gr.update(value=typed, visible=True),
         }
 
-    def _fill(self, session: Session, recipe: Recipe) -> Updates:
+    def _fill(self, session: Session, recipe: Recipe, place: Sequence[object]) -> Updates:
+        """The form by a recipe, and what it comes to."""
         values = form_values(recipe, self._inputs)
         filled: Updates = {
             component: gr.update(value=values[name])
@@ -329,7 +358,13 @@ class TrainPage:
         chosen = recipe.name if recipe.name in self._recipes else None
         names = ("、" if session.lang == "zh" else ", ").join(not_here(recipe, self._inputs))
         left_out = told(session, "train_left_out", "plain", names=names) if names else ""
-        return {**filled, self.recipe: gr.update(value=chosen), self.left_out: left_out}
+        given = [*place, *(values[name] for name in self.form.components)]
+        return {
+            **filled,
+            **self.on_preview(session, None, None, chosen, None, *given),
+            self.recipe: gr.update(value=chosen),
+            self.left_out: left_out,
+        }
 
     def _choosers(self, lang: Lang) -> Mapping[Any, dict[str, Any]]:
         bases = [(f"{getattr(p.name, lang)} · {base_name(p)}", base_name(p)) for p in self._bases]
