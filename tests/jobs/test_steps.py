@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from mi_arena.jobs.data_steps import DATA_STEPS, RATE, READ, REWRITE, SPLIT
 from mi_arena.jobs.evaluate_steps import evaluate_steps, report_step
 from mi_arena.jobs.inputs import CORPUS_ENDINGS, DIALOGUE_ENDINGS, Inputs, NoSuchFile
 from mi_arena.jobs.steps import FormError
+from mi_arena.settings import ROOT
 
 
 @pytest.fixture
@@ -107,18 +111,27 @@ def test_experts_answers_are_no_dialogues(inputs: Inputs) -> None:
     assert not {"read-1/people.jsonl", "read-1/reviews.jsonl"} & set(names)
 
 
+HELP_OF_EACH = """
+import contextlib, io, json, runpy, sys
+for module, *first in json.loads(sys.argv[1]):
+    sys.argv, out = [module, *first, "--help"], io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    print(json.dumps(out.getvalue()))
+"""
+
+
 def test_options_are_those_of_the_scripts() -> None:
     """A form that says what its script does not know would fail for everybody."""
-    import subprocess
-    import sys
-
-    from mi_arena.settings import ROOT
-
-    for step in (*DATA_STEPS, *evaluate_steps(Path("data"))):
-        shown = subprocess.run(
-            [sys.executable, "-m", step.module, *step.first, "--help"],
-            cwd=ROOT, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
+    steps = (*DATA_STEPS, *evaluate_steps(Path("data")))
+    scripts = json.dumps([[step.module, *step.first] for step in steps])
+    done = subprocess.run(
+        [sys.executable, "-c", HELP_OF_EACH, scripts],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for step, line in zip(steps, done.stdout.splitlines(), strict=True):
+        shown = json.loads(line)
+        assert "usage:" in shown, step.module
         options = [field.option for field in step.fields if field.option]
         options += [word for word in step.outputs(Path("x")) if word.startswith("--")]
         for option in options:
