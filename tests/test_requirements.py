@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = {"mi_arena", "training", "eval", "benchmarks", "tests", "app"}
 FROM_THE_PLACE = {"spaces"}
 """Comes with a ZeroGPU Space; imported only there."""
+OPTIONAL = {"liger_kernel"}
+"""Makes training on a GPU faster; imported only where it is installed (training/gpu_kernels.py)."""
 
 
 def lines(name: str) -> list[str]:
@@ -91,7 +93,7 @@ def test_every_import_is_required() -> None:
     homes = metadata.packages_distributions()
     for path in files:
         for module in imports(ast.parse(path.read_text(encoding="utf-8"))):
-            if module in sys.stdlib_module_names or module in OURS | FROM_THE_PLACE:
+            if module in sys.stdlib_module_names or module in OURS | FROM_THE_PLACE | OPTIONAL:
                 continue
             packages = {canonicalize_name(name) for name in homes.get(module, [module])}
             assert packages & set(DIRECT), f"{path.relative_to(ROOT)} imports {module}"

@@ -213,6 +213,7 @@ def test_a_try_that_breaks_off_adds_nothing_and_the_next_goes_on_with_what_it_fe
     with pytest.raises(Busy):
         outbox.catch_up()
     assert open_store(tmp_path / "new").count() == 0
+    hub.faults.clear()  # a slow machine gives up before it has met them all
     hub.calls.clear()
     outbox.catch_up()
     assert rows(tmp_path / "new") == rows(before) and reads(hub) == 1

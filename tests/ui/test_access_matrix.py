@@ -56,7 +56,8 @@ ADMINS_LOOK = {
     *(f"{tab}-{event}" for tab in ("data", "train", "evaluate", "release")
       for event in ("run.tick", "refresh.click", "runs.input")),
     "data.select", "train.select", "evaluate.select", "study.select", "study-refresh.click",
-    "train-recipe.input", "finetune-base.input", "train-name.change", "train-check.click",
+    "train-recipe.input", "finetune-base.input", "handler.then", "train-place.input",
+    "train-check.click",
     "train-clone.click", "train-compare.change", "evaluate-compare.change",
     "evaluate-again.click", "rounds-pair.input", "rounds-before.click", "rounds-after.click",
 }  # fmt: skip
