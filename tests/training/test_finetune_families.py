@@ -35,12 +35,12 @@ def evaluations(folder: Path) -> list[dict[str, float | None]]:
     return json.loads((folder / "adapter/training.json").read_text())["loss"]["epochs"]
 
 
-def written_config(folder: Path, base: Path, data: Path, family: str) -> Path:
+def written_config(folder: Path, base: Path, data: Path, family: str, **changes: object) -> Path:
     folder.mkdir()
     settings = {
         "base": str(base), "data": str(data), "output": str(folder / "adapter"),
         "format": family, "epochs": 2, "batch_dialogues": 4, "learning_rate": 0.05,
-        "max_length": 512, "dropout": 0.2, "sample_tokens": 4,
+        "max_length": 512, "dropout": 0.2, "sample_tokens": 4, **changes,
     }  # fmt: skip
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(settings))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from mi_arena.chat_formats import load_format
@@ -50,14 +49,12 @@ def test_it_trains_resumes_and_serves(family: str, quantization: str, tmp_path: 
     base = family_base(tmp_path / "base", family)
     data = write(tmp_path / "d.jsonl", made_up(9, rounds=1))
 
-    def written(name: str) -> Path:
-        file = written_config(tmp_path / name, base, data, family)
-        settings = yaml.safe_load(file.read_text())
-        settings |= {"dtype": "bfloat16", "quantization": quantization}
-        file.write_text(yaml.safe_dump(settings))
-        return file
-
-    whole, again = written("whole"), written("again")
+    whole, again = (
+        written_config(
+            tmp_path / name, base, data, family, dtype="bfloat16", quantization=quantization
+        )
+        for name in ("whole", "again")
+    )
     assert finetune.main([str(whole), "--out", str(whole.parent / "run")]) == 0
     losses = evaluations(whole.parent)
     assert losses[-1]["validation_loss"] < losses[0]["validation_loss"] - 0.1

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, GlmConfig, LlamaConfig, PreTrainedConfig
 
+from benchmarks.large_pair import EIGHT_B
 from mi_arena.jobs.finetune_config import FinetuneConfig
 from tests.small_families import FAMILIES, config_of, family_base
 from tests.small_models import small_base
@@ -100,10 +101,6 @@ def test_in_four_bits_embeddings_head_and_norms_stay_as_they_are(family: str) ->
 
 # ---- what was measured on a GPU
 
-EIGHT_B = LlamaConfig(
-    vocab_size=128256, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32,
-    num_attention_heads=32, num_key_value_heads=8,
-)  # fmt: skip
 SEVEN_B = LlamaConfig(
     vocab_size=125696, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32,
     num_attention_heads=32, num_key_value_heads=32,

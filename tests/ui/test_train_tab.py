@@ -204,7 +204,7 @@ def test_a_check_tells_memory_and_data_and_what_it_refuses(site: Site, chrome: B
 
 
 def a_base_for_no_machine(folder: Path) -> Path:
-    """Its config asks for petabytes; there is a file of weights, of which nothing is read."""
+    """Its config asks for more than any machine has; of its file of weights nothing is read."""
     shutil.copytree(ROOT / "mi_arena/assets/demo/base", folder)
     config = json.loads((folder / "config.json").read_text())
     config |= {"hidden_size": 6 * 2**17, "intermediate_size": 2**22}
