@@ -14,38 +14,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mi_arena.access.identity import Identities, Identity
-from mi_arena.battles.form import (
-    CONSENT_VERSION,
-    FORM_VERSION,
-    REASON_LIMIT,
-    TOPICS,
-    Answers,
-)
-from mi_arena.battles.live import LiveTurn, flag, of_battle, store_replies, watch
+from mi_arena.battles.ending import end, ended_by
+from mi_arena.battles.form import CONSENT_VERSION, TOPICS, Answers
+from mi_arena.battles.judging import Judging
+from mi_arena.battles.live import LiveTurn, of_battle, store_replies, watch
 from mi_arena.battles.moderation import Moderator
 from mi_arena.battles.offer import Offer
-from mi_arena.battles.refusal import Code, Refused, not_saved
+from mi_arena.battles.refusal import Refused, cleaned, saving, unknown
 from mi_arena.battles.state import BattleState, Round, replay
 from mi_arena.battles.tokens import Tokens
 from mi_arena.battles.view import BattleView, view_of
 from mi_arena.engine.protocol import ARMS, Away, Busy, Engine, EngineError
 from mi_arena.pairs import Pair
-from mi_arena.records.battle_events import (
-    BattleEnded,
-    BattleStarted,
-    ClientSaid,
-    ConsentGiven,
-    Judgement,
-    Withdrawn,
-)
+from mi_arena.records.battle_events import BattleEnded, BattleStarted, ClientSaid, ConsentGiven
 from mi_arena.records.events import Event, new_event_id
-from mi_arena.records.receipts import find_receipt
-from mi_arena.records.store import AlreadyStored, EventStore, NotStored, Transaction
+from mi_arena.records.store import AlreadyStored, EventStore, Transaction
 from mi_arena.records.votes import Votes
-from mi_arena.safety.check import findings as signs_of_danger
 from mi_arena.safety.limits import RateLimiter
-from mi_arena.safety.minors import says_under_age
-from mi_arena.safety.text import BadText, clean
 from mi_arena.study.allocation import tuned_side
 from mi_arena.study.exclusions import LIMITS, Limits
 
@@ -95,6 +80,7 @@ class Arena:
         self._receipts = RateLimiter(6, 600, 60)
         """Apart and wide: guessing is hopeless, and nobody may be locked out of withdrawing."""
         self._tokens = Tokens(identities)
+        self._judging = Judging(store, self._tokens, rules.rounds_to_judge)
 
     # ---- before a battle
 
@@ -114,22 +100,16 @@ class Arena:
         """Store that the rater agreed to the notice of this version. Raises ``Refused``."""
         if not self.has_consented(who):
             self._not_too_fast(self._starts, who)
-            self._append(
-                [
-                    Event.of(
-                        ConsentGiven(version=CONSENT_VERSION, lang=lang),
-                        role=who.role,
-                        rater=who.rater,
-                    )
-                ]
-            )
+            given = ConsentGiven(version=CONSENT_VERSION, lang=lang)
+            with saving():
+                self.store.append(Event.of(given, role=who.role, rater=who.rater))
 
     def sign_in(self, who: Identity, code: str) -> str:
         """The sign-in token for a member's invite code. Raises ``Refused``."""
         self._not_too_fast(self._codes, who)
         token = self._identities.sign_in(code)
         if token is None:
-            raise self._unknown("bad_receipt")
+            raise unknown(self.store, "bad_receipt")
         return token
 
     # ---- a battle
@@ -147,37 +127,34 @@ class Arena:
         if not self.has_consented(who):
             raise Refused("no_consent")
         self._not_too_fast(self._starts, who)
-        try:
-            with self.offer.steady(), self.store.transaction() as transaction:
-                if latest := self._under_way(transaction, who):
-                    return latest
-                pair = self.offer.drawn()
-                if pair is None:
-                    raise Refused("away")
-                event_id = new_event_id()
-                token = self._tokens.begun(event_id)
-                epoch = self.offer.epochs_now(transaction)[pair]
-                index = transaction.next_allocation(epoch.id)
-                transaction.append(
-                    Event.of(
-                        BattleStarted(
-                            battle=self._tokens.battle(token),
-                            token_hash=self._tokens.kept(token),
-                            pair=pair,
-                            topic=topic,
-                            starter=starter,
-                            lang=lang,
-                            allocation_index=index,
-                            tuned_side=tuned_side(epoch.seed, index),
-                        ),
-                        role=who.role,
-                        epoch=epoch.id,
-                        rater=who.rater,
-                        event_id=event_id,
-                    )
+        with saving(), self.offer.steady(), self.store.transaction() as transaction:
+            if latest := self._under_way(transaction, who):
+                return latest
+            pair = self.offer.drawn()
+            if pair is None:
+                raise Refused("away")
+            event_id = new_event_id()
+            token = self._tokens.begun(event_id)
+            epoch = self.offer.epochs_now(transaction)[pair]
+            index = transaction.next_allocation(epoch.id)
+            transaction.append(
+                Event.of(
+                    BattleStarted(
+                        battle=self._tokens.battle(token),
+                        token_hash=self._tokens.kept(token),
+                        pair=pair,
+                        topic=topic,
+                        starter=starter,
+                        lang=lang,
+                        allocation_index=index,
+                        tuned_side=tuned_side(epoch.seed, index),
+                    ),
+                    role=who.role,
+                    epoch=epoch.id,
+                    rater=who.rater,
+                    event_id=event_id,
                 )
-        except NotStored as error:
-            raise self._not_saved(error) from None
+            )
         return token
 
     def open_battle(self, who: Identity) -> str:
@@ -196,22 +173,20 @@ class Arena:
             raise Refused("not_open")
         if live is not None or state.pending is not None:
             raise Refused("still_answering")
-        try:
-            text = clean(text, self.rules.message_limit)
-        except BadText as error:
-            raise Refused(error.code, limit=error.limit, length=error.length) from None
+        text = cleaned(text, self.rules.message_limit)
         number = len(state.rounds) + 1
-        if events := self._not_to_go_on(state, number, text, who):
-            self._end(state, events)
+        if ending := ended_by(state, number, text, who.role):
+            end(self.store, state, ending)
             return
         if self.offer.is_away(state.started.pair):
             raise Refused("away")
         self._not_too_fast(self._turns, who)
         said = of_battle(state, who.role, ClientSaid(battle=battle, round=number, text=text))
-        try:
-            self._append(said)
-        except AlreadyStored:
-            raise Refused("still_answering") from None
+        with saving():
+            try:
+                self.store.append_all(said)
+            except AlreadyStored:
+                raise Refused("still_answering") from None
         state.rounds.append(Round(number, text))
         self._answer(who, state)
 
@@ -221,10 +196,8 @@ class Arena:
         if live is not None:
             if not live.unsaved:
                 return
-            try:
+            with saving():
                 store_replies(live, self.store)
-            except NotStored as error:
-                raise self._not_saved(error) from None
             self._forget(state.started.battle, live)
             return
         if state.pending is None or not state.open:
@@ -247,16 +220,8 @@ class Arena:
         if not state.open:
             return
         self.stop(who, token)
-        self._append(
-            [
-                Event.of(
-                    BattleEnded(battle=state.started.battle, reason="start_over"),
-                    role=who.role,
-                    epoch=state.epoch,
-                    rater=who.rater,
-                )
-            ]
-        )
+        ended = BattleEnded(battle=state.started.battle, reason="start_over")
+        end(self.store, state, of_battle(state, who.role, ended))
         if live is not None:
             self._forget(state.started.battle, live)
 
@@ -290,79 +255,20 @@ class Arena:
             live.finished.wait(30)
         yield self.view(who, token)
 
+    # ---- its judgement
+
     def judge(self, who: Identity, token: str, answers: Answers) -> None:
         """Store a judgement; a second one changes nothing. The receipt is in the view after it.
 
         A reason that shows danger ends the battle instead, like any other words of the client.
         """
         state, live = self._state(who, token)
-        if state.judgement is not None:
-            return
-        if not state.open:
-            raise Refused("not_open")
-        if live is not None:
-            raise Refused("still_answering")
-        if state.complete_rounds < self.rules.rounds_to_judge:
-            raise Refused("too_few_rounds", rounds=self.rules.rounds_to_judge)
-        reason = None
-        if answers.reason and answers.reason.strip():
-            try:
-                reason = clean(answers.reason, REASON_LIMIT)
-            except BadText as error:
-                raise Refused(error.code, limit=error.limit, length=error.length) from None
-            if events := self._not_to_go_on(state, len(state.rounds), reason, who):
-                self._end(state, events)
-                return
-        try:
-            with self.store.transaction() as transaction:
-                ended = transaction.count("battle_ended", battle=state.started.battle) > 0
-                if ended or self._over(transaction, state):
-                    raise Refused("not_open")
-                transaction.append(
-                    Event.of(
-                        Judgement(
-                            battle=state.started.battle,
-                            overall=answers.overall,
-                            scales=answers.scales,
-                            reason=reason,
-                            guess=answers.guess,
-                            confidence=answers.confidence,
-                            rounds=state.complete_rounds,
-                            ordinal=transaction.count("judgement", rater=who.rater) + 1,
-                            form_version=FORM_VERSION,
-                            receipt_hash=self._tokens.receipt_hash(self._tokens.receipt(token)),
-                        ),
-                        role=who.role,
-                        epoch=state.epoch,
-                        rater=who.rater,
-                    )
-                )
-        except AlreadyStored:
-            return
-        except NotStored as error:
-            raise self._not_saved(error) from None
+        self._judging.judge(state, token, who.role, answers, answering=live is not None)
 
     def withdraw(self, who: Identity, receipt: str) -> None:
         """Withdraw the record that a receipt belongs to, from any browser. Raises ``Refused``."""
         self._not_too_fast(self._receipts, who)
-        wanted = self._tokens.receipt_hash(receipt)
-        judged = find_receipt(self.store, wanted)
-        if judged is None:
-            raise self._unknown("bad_receipt")
-        assert isinstance(judged.payload, Judgement)
-        try:
-            self._append(
-                [
-                    Event.of(
-                        Withdrawn(battle=judged.payload.battle, receipt_hash=wanted),
-                        role=judged.role,
-                        epoch=judged.epoch,
-                        rater=judged.rater,
-                    )
-                ]
-            )
-        except AlreadyStored:
-            raise Refused("already_withdrawn") from None
+        self._judging.withdraw(receipt)
 
     def close(self) -> None:
         """Stop every engine; client turns without replies stay open and can be tried again."""
@@ -376,28 +282,6 @@ class Arena:
         self.store.close()
 
     # ---- inside
-
-    def _not_to_go_on(
-        self, state: BattleState, number: int, text: str, who: Identity
-    ) -> list[Event]:
-        """What is recorded, without the text, where a text shows danger or says that its writer is
-        under age; empty where the battle may go on."""
-        findings, young = signs_of_danger(text, "client"), says_under_age(text)
-        if findings:
-            return flag(state, number, findings, who.role, "minor" if young else "crisis")
-        if not young:
-            return []
-        ended = BattleEnded(battle=state.started.battle, reason="minor")
-        return of_battle(state, who.role, ended)
-
-    def _end(self, state: BattleState, events: list[Event]) -> None:
-        """Store the end of a battle once, whoever asks for it beside."""
-        try:
-            with self.store.transaction() as transaction:
-                if not transaction.count("battle_ended", battle=state.started.battle):
-                    transaction.append_all(events)
-        except NotStored as error:
-            raise self._not_saved(error) from None
 
     def _answer(self, who: Identity, state: BattleState) -> None:
         battle = state.started.battle
@@ -458,16 +342,12 @@ class Arena:
         live = self._current(battle)
         state = replay(self.store.events(battle=battle))
         if state is None:
-            raise self._unknown("no_battle")
+            raise unknown(self.store, "no_battle")
         if state.rater != who.rater:
             raise Refused("not_yours")
         if state.pending is None and live is not None and not live.unsaved:
             live = None
         return state, live
-
-    def _unknown(self, code: Code) -> Refused:
-        """For what the store does not have, unless it may be among what it has lost."""
-        return Refused(code if self.store.taking else "not_restored")
 
     def _under_way(self, records: EventStore | Transaction, who: Identity) -> str:
         """The token of the battle that a rater began last; an empty text unless it goes on."""
@@ -476,12 +356,9 @@ class Arena:
             return ""
         token = self._tokens.begun(begun.event_id)
         state = replay(records.events(battle=self._tokens.battle(token)))
-        going_on = state is not None and state.open and not self._over(records, state)
-        return token if going_on else ""
-
-    @staticmethod
-    def _over(records: EventStore | Transaction, state: BattleState) -> bool:
-        return records.count("epoch_closed", epoch=state.epoch) > 0
+        if state is None or not state.open or records.count("epoch_closed", epoch=state.epoch):
+            return ""
+        return token
 
     def _current(self, battle: str) -> LiveTurn | None:
         with self._lock:
@@ -495,15 +372,3 @@ class Arena:
     def _not_too_fast(self, limiter: RateLimiter, who: Identity) -> None:
         if (wait := limiter.allow(who.rater)) > 0:
             raise Refused("too_fast", seconds=round(wait + 0.5))
-
-    def _append(self, events: list[Event]) -> None:
-        try:
-            self.store.append_all(events)
-        except AlreadyStored:
-            raise
-        except NotStored as error:
-            raise self._not_saved(error) from None
-
-    def _not_saved(self, error: NotStored) -> Refused:
-        log.error("nothing was saved: %s", error)
-        return not_saved(error)

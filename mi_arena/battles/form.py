@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from collections.abc import Mapping
+from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mi_arena.battles.refusal import Refused, cleaned
+from mi_arena.battles.state import SIDES
 from mi_arena.records.battle_events import MiPoint, Overall, Side
 
 FORM_VERSION = "1"
@@ -13,6 +18,10 @@ TOPICS = (
 )  # fmt: skip
 POINTS: tuple[MiPoint, ...] = ("partnership", "empathy", "evoking", "softening", "autonomy")
 OVERALL: tuple[Overall, ...] = ("A", "B", "tie", "both_unacceptable")
+SCALE = ("-2", "-1", "0", "1", "2")
+"""What a page sends for a point; ``CONFIDENCE`` and ``GUESSES`` likewise."""
+CONFIDENCE = ("1", "2", "3", "4", "5")
+GUESSES = (*SIDES, "none")
 REASON_LIMIT = 1000
 
 
@@ -35,3 +44,31 @@ class Answers(BaseModel):
         if self.confidence is not None and self.guess is None:
             raise ValueError("a confidence needs a guess")
         return self
+
+    def cleaned_reason(self) -> str | None:
+        """The reason as it is kept; ``None`` where there is none. Raises ``Refused``."""
+        if not self.reason or not self.reason.strip():
+            return None
+        return cleaned(self.reason, REASON_LIMIT)
+
+
+def answers_of(sent: Mapping[str, Any]) -> Answers:
+    """Answers from what a page sent by the names of the form's fields; ``None`` is no answer.
+
+    Raises ``Refused`` for what no form of ours would send.
+    """
+    guess, confidence = sent.get("guess"), sent.get("confidence")
+    guessed = guess in SIDES
+    points = {name: sent[name] for name in POINTS if sent.get(name) is not None}
+    try:
+        return Answers.model_validate(
+            {
+                "overall": sent.get("overall"),
+                "scales": {name: int(value) for name, value in points.items()},
+                "reason": sent.get("reason") or None,
+                "guess": guess if guessed else None,
+                "confidence": int(confidence) if confidence and guessed else None,
+            }
+        )
+    except (ValidationError, ValueError, TypeError):
+        raise Refused("bad_answers") from None

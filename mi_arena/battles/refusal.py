@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
-from mi_arena.records.store import NotStored, NotTaken
+from mi_arena.records.store import EventStore, NotStored, NotTaken
+from mi_arena.safety.text import BadText, clean
+
+log = logging.getLogger(__name__)
 
 Code = Literal[
     "no_consent",
@@ -78,3 +84,26 @@ class Refused(Exception):
 def not_saved(error: NotStored) -> Refused:
     """What a page says when the store has not taken something."""
     return Refused("not_restored" if isinstance(error, NotTaken) else "not_saved")
+
+
+@contextmanager
+def saving() -> Iterator[None]:
+    """Refuse, and log, where the store does not take what is stored inside."""
+    try:
+        yield
+    except NotStored as error:
+        log.error("nothing was saved: %s", error)
+        raise not_saved(error) from None
+
+
+def unknown(store: EventStore, code: Code) -> Refused:
+    """For what the store does not have, unless it may be among what it has lost."""
+    return Refused(code if store.taking else "not_restored")
+
+
+def cleaned(text: str, limit: int) -> str:
+    """A text as it is kept, at most ``limit`` characters. Raises ``Refused``."""
+    try:
+        return clean(text, limit)
+    except BadText as error:
+        raise Refused(error.code, limit=error.limit, length=error.length) from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mi_arena.access.identity import Identity
 from mi_arena.access.keyed import Keyed
-from mi_arena.battles.form import FORM_VERSION, REASON_LIMIT, Answers
+from mi_arena.battles.form import FORM_VERSION, Answers
 from mi_arena.battles.refusal import Refused, not_saved
 from mi_arena.dialogue import Message
 from mi_arena.records.battle_events import Side
@@ -17,7 +17,6 @@ from mi_arena.records.drafts import Draft, Drafts, Overtaken
 from mi_arena.records.events import Event
 from mi_arena.records.store import AlreadyStored, EventStore, NotStored
 from mi_arena.records.workspace_events import MatchJudged
-from mi_arena.safety.text import BadText, clean
 from mi_arena.workspace.assignments import Assignments
 from mi_arena.workspace.field_drafts import fields_of
 from mi_arena.workspace.ledger import Books, Ledger
@@ -111,12 +110,7 @@ class Matches:
         """Store the verdict; it stands once and for all. Raises ``Refused``."""
         books = self._ledger.now()
         work = self._assignments.work(books, who, assignment, "match")
-        reason = None
-        if answers.reason and answers.reason.strip():
-            try:
-                reason = clean(answers.reason, REASON_LIMIT)
-            except BadText as error:
-                raise Refused(error.code, limit=error.limit, length=error.length) from None
+        reason = answers.cleaned_reason()
         judged = MatchJudged(
             assignment=assignment,
             match=work.target,

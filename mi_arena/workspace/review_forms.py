@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mi_arena.battles.refusal import Refused
+from mi_arena.battles.refusal import Refused, cleaned
 from mi_arena.dialogue import Message
 from mi_arena.records.payloads import MAX_REASON, MAX_TEXT
 from mi_arena.records.review_events import (
@@ -18,7 +18,6 @@ from mi_arena.records.review_events import (
     ReviewItem,
     ReviewVerdict,
 )
-from mi_arena.safety.text import BadText, clean
 
 VERDICTS: tuple[ReviewVerdict, ...] = ("accepted", "rejected", "edited")
 LATER = "later"
@@ -126,7 +125,7 @@ def _score(name: RatingDimension, filled: Filled) -> int:
 def _optional(text: str) -> str | None:
     if not text.strip():
         return None
-    return _clean(text, MAX_REASON)
+    return cleaned(text, MAX_REASON)
 
 
 def _edited(item: ReviewItem, filled: Filled) -> list[Message]:
@@ -137,16 +136,9 @@ def _edited(item: ReviewItem, filled: Filled) -> list[Message]:
         text = filled.get(name, before.content)
         if not text.strip():
             raise Refused("review_empty_turn")
-        if text != before.content and (now := _clean(text, MAX_TEXT)) != before.content.strip():
+        if text != before.content and (now := cleaned(text, MAX_TEXT)) != before.content.strip():
             place = int(name.removeprefix("turn-"))
             messages[place] = Message(role=before.role, content=now)
     if not changed_turns(item.rewriting.messages, messages):
         raise Refused("review_unedited")
     return messages
-
-
-def _clean(text: str, limit: int) -> str:
-    try:
-        return clean(text, limit)
-    except BadText as error:
-        raise Refused(error.code, limit=error.limit, length=error.length) from None

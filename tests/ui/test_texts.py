@@ -8,10 +8,9 @@ from typing import get_args
 import pytest
 
 from mi_arena.access import members
-from mi_arena.battles.form import OVERALL, POINTS, TOPICS
+from mi_arena.battles.form import OVERALL, POINTS, SCALE, TOPICS
 from mi_arena.battles.refusal import Code
 from mi_arena.miti.editing import FormKind
-from mi_arena.ui.battle_page import SCALE
 from mi_arena.ui.starters import starters
 from mi_arena.ui.texts import LANGS, all_texts, browser_language
 from mi_arena.workspace import material

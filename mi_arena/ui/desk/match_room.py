@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
-
-from pydantic import ValidationError
 
 from mi_arena.access.guard import require
-from mi_arena.battles.form import OVERALL, POINTS, REASON_LIMIT, Answers
+from mi_arena.battles.form import (
+    CONFIDENCE,
+    GUESSES,
+    OVERALL,
+    POINTS,
+    REASON_LIMIT,
+    SCALE,
+    answers_of,
+)
 from mi_arena.battles.refusal import Refused
 from mi_arena.battles.state import SIDES
 from mi_arena.ui.desk.answer import Answer, Call
@@ -18,7 +23,6 @@ from mi_arena.ui.transcript import note_html
 from mi_arena.workspace.matches import MatchView
 from mi_arena.workspace.workspace import Workspace
 
-SCALE = ("-2", "-1", "0", "1", "2")
 FIELDS = ("overall", *POINTS, "reason", "guess", "confidence")
 """The names of the form's fields, by which a draft keeps their values."""
 
@@ -44,30 +48,12 @@ class MatchRoom:
             filled = {name: str(fields[name]) for name in FIELDS if fields.get(name)}
             version = self.workspace.matches.keep(call.who, call.argument, call.version, filled)
             return Answer(version=version, note="")
-        self.workspace.matches.judge(call.who, call.argument, _answers(fields))
+        reason = str(fields.get("reason") or "")[:REASON_LIMIT]
+        answers = answers_of({**fields, "reason": reason})
+        self.workspace.matches.judge(call.who, call.argument, answers)
         answer = self.open(call)
         answer.note = note_html(say(call.lang, "desk_match_thanks"), "good")
         return answer
-
-
-def _answers(fields: dict[str, Any]) -> Answers:
-    """The form's values; raises ``Refused`` for what no form of ours would send."""
-    guess = fields.get("guess")
-    guessed = guess in SIDES
-    try:
-        return Answers.model_validate(
-            {
-                "overall": fields.get("overall"),
-                "scales": {name: int(fields[name]) for name in POINTS if name in fields},
-                "reason": str(fields.get("reason") or "")[:REASON_LIMIT] or None,
-                "guess": guess if guessed else None,
-                "confidence": int(fields["confidence"])
-                if guessed and "confidence" in fields
-                else None,
-            }
-        )
-    except (ValidationError, ValueError, TypeError):
-        raise Refused("bad_answers") from None
 
 
 def _page(shown: MatchView, lang: Lang) -> str:
@@ -104,7 +90,7 @@ def _form(shown: MatchView, lang: Lang) -> str:
 
     points = "".join(field(f"point_{name}", radios(name, SCALE, "point")) for name in POINTS)
     opened = " open" if kept.keys() & {*POINTS, "reason"} else ""
-    confidence = field("confidence", radios("confidence", tuple("12345"), "confidence"))
+    confidence = field("confidence", radios("confidence", CONFIDENCE, "confidence"))
     return (
         f'<form data-do="judge" data-keep="keep" class="judge">'
         f"{field('overall', radios('overall', OVERALL, 'overall', True))}"
@@ -112,7 +98,7 @@ def _form(shown: MatchView, lang: Lang) -> str:
         f"<label>{said(lang, 'reason')}"
         f'<textarea name="reason" rows="2" maxlength="{REASON_LIMIT}" data-key="reason">'
         f"{escape(kept.get('reason', ''))}</textarea></label></details>"
-        f"{field('guess', radios('guess', ('A', 'B', 'none'), 'guess'))}{confidence}"
+        f"{field('guess', radios('guess', GUESSES, 'guess'))}{confidence}"
         f'<p class="hint">{said(lang, "desk_match_draft")}</p>'
         f'<button type="submit" class="primary" data-key="judge">{said(lang, "submit")}</button>'
         "</form>"
