@@ -70,6 +70,11 @@ class Offer:
         """Whether no battle can begin because every pair has made room for a training run."""
         return bool(self._served) and not self._here()
 
+    @property
+    def chinese_only(self) -> bool:
+        """Whether a battle may have a pair that makes no sense of English."""
+        return any(pair.chinese_only for pair in self.pairs())
+
     def add(self, pair: Pair, engine: Engine) -> None:
         """From now on battles begin on this pair too. Raises ``NotStored`` and changes nothing."""
         served = what_is_served(pair)

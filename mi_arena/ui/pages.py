@@ -14,6 +14,7 @@ from mi_arena.ui.admin_tabs import AdminTabs
 from mi_arena.ui.battle_page import HELP_TAB, BattlePage
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
+from mi_arena.ui.events import AT_ONCE
 from mi_arena.ui.focus import focus_on
 from mi_arena.ui.gate import Gate, Tickets
 from mi_arena.ui.help_page import HelpPage
@@ -21,7 +22,7 @@ from mi_arena.ui.hugging_face_sign_in import COOKIE, HuggingFaceSignIn
 from mi_arena.ui.pipeline.tools import PipelineTools
 from mi_arena.ui.results_page import ResultsPage
 from mi_arena.ui.session import STORAGE_KEY, Session
-from mi_arena.ui.side_pages import AT_ONCE, ExpertSignIn, WithdrawPage
+from mi_arena.ui.side_pages import ExpertSignIn, WithdrawPage
 from mi_arena.ui.texts import Lang, say
 from mi_arena.ui.updates import merged
 from mi_arena.workspace.workspace import Workspace
@@ -52,6 +53,7 @@ def build(
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("对话", id="battle") as battle_tab:
                 battle = BattlePage(arena, identities, workspace, minimum_n, browser)
+                topics = battle.topics
             with gr.Tab("专家工作台", id="workspace", visible=False) as workspace_tab:
                 desk = DeskShell(
                     identities, workspace_rooms(workspace, identities.members), "workspace", "home"
@@ -120,7 +122,7 @@ def build(
             session = Session.read(stored, request)
             other: Lang = "en" if session.lang == "zh" else "zh"
             changed = on_language(session.with_(lang=other), request)
-            return merged(changed, {battle.starter: battle.starter_choices(other, topic)})
+            return merged(changed, {topics.starter: topics.starter_choices(other, topic)})
 
         def on_language(session: Session, request: gr.Request) -> dict[Any, Any]:
             told = words(session) | help_page.words(session, request)
@@ -151,7 +153,7 @@ def build(
         battle.following.append(loaded)
         loaded.then(js=focus_on("#crisis section"))
         switch.click(
-            on_switch, [browser, battle.topic], everything, cancels=battle.following, **AT_ONCE
+            on_switch, [browser, topics.topic], everything, cancels=battle.following, **AT_ONCE
         ).then(**battle.follow)
         language.change(None, [language], None, js=SET_LANGUAGE)
     return app

@@ -12,13 +12,13 @@ from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.battles.refusal import Refused
 from mi_arena.records.store import StoreError
+from mi_arena.ui.events import AT_ONCE
 from mi_arena.ui.hugging_face_sign_in import BEGIN
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
 from mi_arena.ui.transcript import note_html
 
 log = logging.getLogger(__name__)
-AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 class WithdrawPage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -42,6 +43,11 @@ def say(lang: Lang, key: str, **values: object) -> str:
 def said(lang: Lang, key: str, **values: object) -> str:
     """The same as HTML text."""
     return escape(say(lang, key, **values))
+
+
+def choices(lang: Lang, prefix: str, values: Iterable[str]) -> list[tuple[str, str]]:
+    """The values of a choice, each behind its words: the sentence ``prefix_value``."""
+    return [(say(lang, f"{prefix}_{value}"), value) for value in values]
 
 
 def sentences(lang: Lang, *several: str) -> str:
