@@ -227,7 +227,9 @@ class Arena:
 
     def view(self, who: Identity, token: str) -> BattleView:
         """The battle as its rater may see it now. Raises ``Refused`` for somebody else's."""
-        return self._view(who, token, *self._state(who, token))
+        state, live = self._state(who, token)
+        over = self.epochs.is_closed(state.epoch)
+        return self._shown(state, live, token, over=over, may_reveal=who.role != "expert" or over)
 
     def glimpses(self, who: Identity, token: str) -> Callable[[], BattleView | None]:
         """A function that gives the view of the running turn, and ``None`` once it has ended.
@@ -314,12 +316,6 @@ class Arena:
             daemon=True,
         ).start()
 
-    def _view(
-        self, who: Identity, token: str, state: BattleState, live: LiveTurn | None
-    ) -> BattleView:
-        over = self.epochs.is_closed(state.epoch)
-        return self._shown(state, live, token, over=over, may_reveal=who.role != "expert" or over)
-
     def _shown(
         self, state: BattleState, live: LiveTurn | None, token: str, *, over: bool, may_reveal: bool
     ) -> BattleView:
@@ -339,7 +335,8 @@ class Arena:
             raise Refused("no_battle")
         battle = self._tokens.battle(token)
         # The running turn first: one that ends in between is then seen twice, never not at all.
-        live = self._current(battle)
+        with self._lock:
+            live = self._live.get(battle)
         state = replay(self.store.events(battle=battle))
         if state is None:
             raise unknown(self.store, "no_battle")
@@ -359,10 +356,6 @@ class Arena:
         if state is None or not state.open or records.count("epoch_closed", epoch=state.epoch):
             return ""
         return token
-
-    def _current(self, battle: str) -> LiveTurn | None:
-        with self._lock:
-            return self._live.get(battle)
 
     def _forget(self, battle: str, live: LiveTurn) -> None:
         with self._lock:
