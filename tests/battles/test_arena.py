@@ -341,7 +341,7 @@ def test_stopping_keeps_what_was_said_and_ends_soon(
         token = started(arena, who)
         arena.say(who, token, "我想戒烟")
         for view in arena.follow(who, token, 0):
-            if view.rounds[-1].replies and any(r.text for r in view.rounds[-1].replies.values()):
+            if view.rounds[-1].replies and all(r.text for r in view.rounds[-1].replies.values()):
                 break
         arena.stop(who, token)
         view = arena.view(who, token)
