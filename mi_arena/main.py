@@ -52,7 +52,6 @@ def serve(settings: Settings, on_space: bool) -> int:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
         house = open_house(settings)
-        keyed = keyed_by(study_secret(settings))
     except (SettingsError, RegistryError, StoreError, BadInput) as error:
         print(error, file=sys.stderr)
         return 2
@@ -63,7 +62,7 @@ def serve(settings: Settings, on_space: bool) -> int:
         settings.runs,
         settings.data,
         settings.models,
-        keyed,
+        house.identities,
         house.serving,
         has_key=bool(os.environ.get("OPENAI_API_KEY")),
         release=settings.release,

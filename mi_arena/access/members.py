@@ -20,7 +20,15 @@ from pydantic import ValidationError
 
 from mi_arena.access.codes import new_code, normalised
 from mi_arena.access.keyed import Keyed
-from mi_arena.access.sign_ins import DEFAULT_HOURS, new_token, proven, read_token
+from mi_arena.access.sign_ins import (
+    DEFAULT_HOURS,
+    SIGN_IN,
+    SignIn,
+    narrowed,
+    new_token,
+    proven,
+    read_token,
+)
 from mi_arena.records.events import Event
 from mi_arena.records.member_events import (
     MemberAdmitted,
@@ -236,16 +244,28 @@ class Members:
         # Later than what has ended within the same millisecond.
         return new_token(self._keyed, member, kept.bound_to, max(self._now_ms(), kept.ended_ms + 1))
 
-    def holder(self, token: str) -> Member | None:
-        """The member who signed in with this token, unless it is forged, too old or ended, or they
-        are revoked."""
+    def narrowed(self, token: str, purpose: str) -> str | None:
+        """A token of the same sign-in for one purpose alone, which ends when that does; ``None``
+        where the sign-in does not count."""
+        stands = self._standing(token, SIGN_IN)
+        return narrowed(self._keyed, stands[0], stands[1].bound_to, purpose) if stands else None
+
+    def holder(self, token: str, purpose: str = SIGN_IN) -> Member | None:
+        """The member who signed in with this token, unless it is forged, for another purpose, too
+        old or ended, or they are revoked."""
+        stands = self._standing(token, purpose)
+        return stands[1].member if stands else None
+
+    def _standing(self, token: str, purpose: str) -> tuple[SignIn, _Kept] | None:
         sign_in = read_token(token)
         kept = self._current().get(sign_in.member) if sign_in else None
-        if sign_in is None or kept is None or not proven(sign_in, self._keyed, kept.bound_to):
+        if sign_in is None or kept is None:
+            return None
+        if not proven(sign_in, self._keyed, kept.bound_to, purpose):
             return None
         ended = sign_in.at_ms <= kept.ended_ms or sign_in.session in kept.ended
         old = sign_in.expired(self._hours, self._now_ms())
-        return None if ended or old or kept.member.revoked else kept.member
+        return None if ended or old or kept.member.revoked else (sign_in, kept)
 
     def _hash(self, code: str) -> str:
         return self._keyed("invite", normalised(code))

@@ -6,7 +6,6 @@ named here isn't served, so that a newer Gradio opens nothing by itself.
 
 from __future__ import annotations
 
-import hmac
 import logging
 import re
 import time
@@ -18,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mi_arena.access.keyed import Keyed
+from mi_arena.access.members import Members
 
 log = logging.getLogger(__name__)
 
@@ -41,24 +40,32 @@ TICKET_SECONDS = 12 * 3600
 
 
 class Tickets:
-    """What an admin's browser shows before it may send a file; carries its end and a keyed hash."""
+    """What an admin's browser shows before it may send a file: its end, and a token of their
+    sign-in that opens nothing else. It ends with the sign-in, at once."""
 
-    def __init__(self, keyed: Keyed, now: Callable[[], float] = time.time):
-        self._keyed, self._now = keyed, now
+    def __init__(self, members: Members | None, now: Callable[[], float] = time.time):
+        """Without ``members`` there are no admins."""
+        self._members, self._now = members, now
 
-    def new(self) -> str:
+    def new(self, sign_in: str) -> str:
+        """For the holder of a sign-in token; empty where that does not count."""
         until = str(int(self._now()) + TICKET_SECONDS)
-        return f"{until}.{self._sign(until)}"
+        token = self._members.narrowed(sign_in, _upload_until(until)) if self._members else None
+        return f"{until}.{token}" if token else ""
 
     def valid(self, ticket: str) -> bool:
-        until, _, proof = ticket.partition(".")
+        """Raises ``Unreadable`` when the store can't be asked."""
+        until, _, token = ticket.partition(".")
         if not (until.isascii() and until.isdigit() and len(until) < 16):
             return False
-        same = hmac.compare_digest(proof.encode(), self._sign(until).encode())
-        return same and int(until) >= self._now()
+        if self._members is None or int(until) < self._now():
+            return False
+        holder = self._members.holder(token, _upload_until(until))
+        return holder is not None and holder.role == "admin"
 
-    def _sign(self, until: str) -> str:
-        return self._keyed("upload", until)
+
+def _upload_until(until: str) -> str:
+    return f"upload-until-{until}"
 
 
 class Gate:

@@ -14,7 +14,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from mi_arena.access.identity import Identities, Identity
-from mi_arena.access.keyed import keyed_by
 from mi_arena.access.members import MemberRole
 from mi_arena.battles.arena import Arena, Rules
 from mi_arena.engine.room import EngineRoom
@@ -67,9 +66,8 @@ def serve(
     identities = identities_over(arena.store, listed)
     workspace = Workspace(arena.store, Drafts(folder / DRAFTS_NAME), identities)
     serving = Serving(arena.offer, EngineRoom(10**10, 8, 64), folder / SERVED_NAME)
-    keyed = keyed_by(b"of these tests alone")
     models = ROOT / "models.yaml"
-    tools = pipeline_tools(folder / "runs", folder, models, keyed, serving, True, release)
+    tools = pipeline_tools(folder / "runs", folder, models, identities, serving, True, release)
     port = free_port()
     hugging_face = by_account(f"http://127.0.0.1:{port}", identities) if by_account else None
     app = build(arena, identities, workspace, tools, minimum_n, hugging_face)

@@ -6,6 +6,7 @@ test: whoever adds one says whose it is.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mi_arena.jobs.data_steps import DATA_STEPS
 from mi_arena.jobs.evaluate_steps import evaluate_steps
 from mi_arena.ui.desk.admin_room import AdminRoom
 from mi_arena.ui.desk.rooms import own_battle_rooms, workspace_rooms
+from mi_arena.ui.gate import COOKIE
 from mi_arena.ui.texts import say
 from tests.ui.conftest import Site, invite
 from tests.ui.raw_http import Handler, RawCalls, kept
@@ -323,7 +325,12 @@ def test_a_member_who_lost_their_sign_in_is_out_at_the_next_call(
     assert guard_words("nobody") in calls.call(look, session).text
     session["member"] = members.token(member)
     assert guard_words("nobody") not in calls.call(look, session).text
+    opened = calls.call(one(calls, "data.select"), session).text
+    [ticket] = re.findall(rf"[0-9]{{10}}\.{member}\.[0-9.]+[0-9a-f.]+", opened)
+    upload, cookie = "gradio_api/upload", {"Cookie": f"{COOKIE}={ticket}"}
+    assert calls.http.post(upload, headers=cookie).status_code != 403  # no files are in it
     members.revoke(member)
     assert guard_words("nobody") in calls.call(look, session).text
+    assert calls.http.post(upload, headers=cookie).status_code == 403
     _, expert = invite(module_site, "expert")
     assert expert.role == "expert"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -17,6 +18,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from mi_arena.access.keyed import keyed_by
+from mi_arena.access.members import Members
+from mi_arena.records.store import DATABASE_NAME, EventStore
 from mi_arena.ui.gate import COOKIE, TICKET_SECONDS, UPLOAD, Gate, Tickets, security_headers
 from tests.ui.conftest import Site, invite
 from tests.ui.raw_http import RawCalls, kept
@@ -35,8 +38,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="module")
-def tickets(clock: Clock) -> Tickets:
-    return Tickets(keyed_by(b"a key of these tests"), clock)
+def members(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
+    store = EventStore(tmp_path_factory.mktemp("gate") / DATABASE_NAME)
+    yield Members(store, keyed_by(b"a key of these tests"), now=clock)
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def tickets(members: Members, clock: Clock) -> Tickets:
+    return Tickets(members, clock)
 
 
 @pytest.fixture(scope="module")
@@ -107,19 +117,48 @@ def test_who_may_frame_the_page() -> None:
 
 
 def test_a_ticket_lets_files_in_until_it_ends(
-    client: TestClient, tickets: Tickets, clock: Clock
+    client: TestClient, tickets: Tickets, members: Members, clock: Clock
 ) -> None:
-    ticket = tickets.new()
-    until, _, proof = ticket.partition(".")
-    later = f"{int(until) + 1}.{proof}"
+    sign_in = members.token(members.invite("admin").member) or ""
+    ticket = tickets.new(sign_in)
+    until, _, token = ticket.partition(".")
+    later = f"{int(until) + 1}.{token}"
     for cookie, status in (
-        (ticket, 200), ("", 403), (later, 403), (f"{until}.", 403), ("²." + proof, 403),
-        (f"{until}.{'0' * 64}", 403), (proof, 403),
+        (ticket, 200), ("", 403), (later, 403), (f"{until}.", 403), ("²." + token, 403),
+        (f"{ticket[:-64]}{'0' * 64}", 403), (token, 403), (f"{until}.{sign_in}", 403),
     ):  # fmt: skip
         headers = {"Cookie": f"{COOKIE}={cookie}".encode()}
         assert client.post(UPLOAD, headers=headers).status_code == status  # type: ignore[arg-type]
     clock.now += TICKET_SECONDS + 1
     assert client.post(UPLOAD, headers={"Cookie": f"{COOKIE}={ticket}"}).status_code == 403
+
+
+def test_a_ticket_ends_with_the_sign_in_that_it_was_for(tmp_path: Path) -> None:
+    # By the clock of the events that end sign-ins.
+    members = Members(EventStore(tmp_path / DATABASE_NAME), keyed_by(b"a key"))
+    tickets = Tickets(members)
+    admin = members.invite("admin").member
+    first, second = members.token(admin) or "", members.token(admin) or ""
+    of_first, of_second = tickets.new(first), tickets.new(second)
+    assert tickets.valid(of_first) and tickets.valid(of_second)
+    members.sign_out(first)
+    assert not tickets.valid(of_first) and tickets.valid(of_second)
+    members.sign_out_everywhere(admin)
+    assert not tickets.valid(of_second) and tickets.new(second) == ""
+    again = tickets.new(members.token(admin) or "")
+    assert tickets.valid(again)
+    members.revoke(admin)
+    assert not tickets.valid(again)
+
+
+def test_a_ticket_opens_uploads_alone_and_to_admins_alone(
+    client: TestClient, tickets: Tickets, members: Members
+) -> None:
+    expert, admin = (members.token(members.invite(r).member) or "" for r in ("expert", "admin"))
+    headers = {"Cookie": f"{COOKIE}={tickets.new(expert)}"}
+    assert client.post(UPLOAD, headers=headers).status_code == 403
+    _, _, token = tickets.new(admin).partition(".")
+    assert token and members.holder(token) is None and tickets.new(token) == ""
 
 
 @given(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=80))
@@ -148,13 +187,14 @@ def test_an_upload_stays_where_uploads_are(module_site: Site, folder: Path, name
     calls = RawCalls(module_site.url)
     before = kept(module_site, folder)[1]
     assert send(module_site, name, b"{}", None).status_code == 403
-    answer = send(module_site, name, b"{}", module_site.tools.tickets.new())
+    members = module_site.identities.members
+    assert members is not None
+    sign_in = members.token(members.invite("admin").member) or ""
+    answer = send(module_site, name, b"{}", module_site.tools.tickets.new(sign_in))
     assert answer.status_code in (200, 400) and "Traceback" not in answer.text
     if answer.status_code == 200:
         [sent] = answer.json()
-        members = module_site.identities.members
-        assert members is not None
-        session = {"lang": "en", "member": members.token(members.invite("admin").member)}
+        session = {"lang": "en", "member": sign_in}
         handler = next(h for h in calls.handlers if h.name == "corpus-upload.upload")
         file = {"path": sent, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
         calls.call(handler, session, [[file]])

@@ -9,7 +9,6 @@ import gradio as gr
 import pytest
 
 from mi_arena.access.audit import Audit
-from mi_arena.access.keyed import keyed_by
 from mi_arena.engine.room import EngineRoom
 from mi_arena.jobs.launching import Launcher
 from mi_arena.jobs.viewing import RunView
@@ -34,11 +33,11 @@ def part(tmp_path: Path, tiny_pair: Pair) -> Iterator[tuple[ReleasePart, Launche
     """The part of the page, and what starts its runs."""
     arena = open_arena(tmp_path, [tiny_pair])
     serving = Serving(arena.offer, EngineRoom(1, 1, 1), tmp_path / SERVED_NAME)
-    keyed = keyed_by(SECRET)
+    who = identities_over(arena.store)
     models = ROOT / "models.yaml"
-    tools = pipeline_tools(tmp_path / "runs", tmp_path, models, keyed, serving, False, "me/arena")
+    tools = pipeline_tools(tmp_path / "runs", tmp_path, models, who, serving, False, "me/arena")
     with gr.Blocks():
-        admins = Admins(identities_over(arena.store), gr.HTML(), Audit(arena.store))
+        admins = Admins(who, gr.HTML(), Audit(arena.store))
         part = ReleasePart(tools, admins, gr.BrowserState({}), lambda _: {}, [])
         yield part, tools.launcher
     arena.close()

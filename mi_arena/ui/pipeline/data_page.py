@@ -129,7 +129,7 @@ class DataPage:
     def on_open(self, session: Session, chosen: object) -> Updates:
         return merged(
             self.words(session),
-            {self.note: "", self.ticket: self._tickets.new()},
+            {self.note: "", self.ticket: self._tickets.new(session.member)},
             self._choices(),
             self.runs.look(session, chosen),
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mi_arena.access.keyed import Keyed
+from mi_arena.access.identity import Identities
 from mi_arena.jobs.data_steps import DATA_STEPS
 from mi_arena.jobs.evaluate_steps import evaluate_steps
 from mi_arena.jobs.finetune_form import MODULE, ON_HUB
@@ -50,7 +50,7 @@ def pipeline_tools(
     runs: Path,
     data: Path,
     models: Path,
-    keyed: Keyed,
+    identities: Identities,
     serving: Serving,
     has_key: bool,
     release: str | None = None,
@@ -64,6 +64,6 @@ def pipeline_tools(
     steps = (*DATA_STEPS, *evaluate_steps(data))
     scripts = {step.module for step in steps} | {MODULE, ON_HUB, RELEASE}
     launcher = Launcher(runs, scripts, ROOT, NEEDED_SECRETS)
-    ways = Downloads(inputs, keyed), Tickets(keyed)
+    ways = Downloads(inputs, identities.keyed), Tickets(identities.members)
     pairs = list(load_registry(models).values())
     return PipelineTools(launcher, inputs, *ways, serving, pairs, models, data, has_key, release)
