@@ -8,10 +8,19 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "MI_ARENA_"
+NOWHERE = "none"
+"""The dataset that says: nothing is published, and that is meant."""
 DATASET = re.compile(r"[\w.-]+/[\w.-]+")
 USER_NAME = re.compile(r"[A-Za-z0-9][\w-]{0,95}", re.ASCII)
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,10 +92,16 @@ class Settings(BaseSettings):
     moderation_model: str | None = Field(None, description="name of the moderation model")
     moderation_key: SecretStr | None = Field(None, description="key of that endpoint")
 
+    @property
+    def published_to(self) -> str | None:
+        """The private dataset; ``None`` where nothing is published, whether meant or not."""
+        return None if self.dataset == NOWHERE else self.dataset
+
     @field_validator("dataset", "release")
     @classmethod
-    def _with_its_owner(cls, value: str | None) -> str | None:
-        if value is not None and not DATASET.fullmatch(value):
+    def _with_its_owner(cls, value: str | None, field: ValidationInfo) -> str | None:
+        nowhere = value == NOWHERE and field.field_name == "dataset"
+        if value is not None and not nowhere and not DATASET.fullmatch(value):
             raise ValueError("name the dataset with its owner, owner/name")
         return value
 
@@ -163,7 +178,7 @@ def study_secret(settings: Settings) -> bytes:
     """
     if settings.secret is not None:
         return settings.secret.get_secret_value().encode()
-    if settings.dataset is not None:
+    if settings.published_to is not None:
         raise SettingsError(
             f"{PREFIX}SECRET: must be set with {PREFIX}DATASET: one made on a disk that is lost "
             "would leave the restored records with pseudonyms that fit nobody"

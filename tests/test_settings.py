@@ -57,6 +57,16 @@ def test_a_wrong_one_is_named_in_one_line(
     assert "\n" not in str(raised.value)
 
 
+def test_no_dataset_may_be_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MI_ARENA_DATASET", "none")
+    monkeypatch.setenv("MI_ARENA_DATA", str(tmp_path))
+    settings = load_settings()
+    assert settings.published_to is None and study_secret(settings)  # one that is made here does
+    monkeypatch.setenv("MI_ARENA_RELEASE", "none")
+    with pytest.raises(SettingsError, match=r"^MI_ARENA_RELEASE: .*owner/name$"):
+        load_settings()
+
+
 @pytest.mark.parametrize("name", ["MI_ARENA_RELEASE", "MI_ARENA_DATASET"])
 @pytest.mark.parametrize("value", ["foo", "", "a/b/c", "owner/", "owner/name\n", "owner/two words"])
 def test_a_dataset_is_named_with_its_owner(

@@ -1,5 +1,5 @@
-"""What does not add up in the records, as data: a shell is told it in English, a page in the
-language of its reader."""
+"""What does not add up in the records, and what is to be known of them, as data: a shell is told it
+in English, a page in the language of its reader."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 Code = Literal[
-    "no_battle", "not_counted", "not_restored", "only_there", "doubled", "late", "released_more"
+    "no_battle",
+    "not_counted",
+    "not_restored",
+    "only_there",
+    "doubled",
+    "late",
+    "not_set",
+    "kept_here",
+    "released_more",
 ]
+NOTICES: frozenset[Code] = frozenset({"kept_here"})
+"""What may well be meant: told, but nobody is woken."""
 LINES: dict[Code, str] = {
     "no_battle": "{judgements} judgements are of battles whose beginning is not stored, and count "
     "nowhere: look in the dataset's history for shards that were removed, put them back and "
@@ -22,6 +32,10 @@ LINES: dict[Code, str] = {
     "one copy only",
     "doubled": "{events} events stand in the dataset more than once",
     "late": "{events} events wait to be published, the oldest for {seconds:.0f} s",
+    "not_set": "nothing is published any more: MI_ARENA_DATASET is not set, and events of this "
+    "folder were published before; set it, or where this is meant, set it to none",
+    "kept_here": "nothing is published, as MI_ARENA_DATASET is none: {events} events are on this "
+    "disk alone",
     "released_more": "{table}: the last release counts {records} more, in it and left out, than "
     "are stored: records were lost since, or it was built from others; restore them, or build a "
     "release and push it",
@@ -30,7 +44,7 @@ LINES: dict[Code, str] = {
 
 @dataclass(frozen=True)
 class Alarm:
-    """One thing that is not as it should be."""
+    """One thing that is not as it should be; or, a notice, that may be as it is meant."""
 
     code: Code
     values: Mapping[str, str | int | float]
@@ -39,6 +53,10 @@ class Alarm:
     @classmethod
     def of(cls, code: Code, **values: str | int | float) -> Alarm:
         return cls(code, values)
+
+    @property
+    def is_notice(self) -> bool:
+        return self.code in NOTICES
 
     @property
     def line(self) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mi_arena.publishing.alarms import Alarm
 from mi_arena.publishing.index import INDEX_NAME, ShardIndex
@@ -47,6 +47,8 @@ class InDataset:
     judgements_published: int
     judgements_waiting: int
     oldest_waiting_seconds: float | None
+    off: Literal["meant", "not_set"] | None
+    """Why the app publishes nothing any more; ``None`` while it does."""
     taking: bool | None
     """Whether the store takes anything: not before everything is restored."""
     last_commit: dict[str, Any] | None
@@ -92,9 +94,14 @@ class Status:
     release: Released | None
     release_reason: str | None
     alarms: list[Alarm]
+    notices: list[Alarm] = field(default_factory=list)
+    """What is to be known and may well be meant."""
 
     def json(self) -> dict[str, Any]:
-        return asdict(self) | {"alarms": [alarm.line for alarm in self.alarms]}
+        return asdict(self) | {
+            "alarms": [alarm.line for alarm in self.alarms],
+            "notices": [notice.line for notice in self.notices],
+        }
 
 
 def read_status(data: Path, now: datetime | None = None) -> Status:
@@ -127,7 +134,8 @@ def read_status(data: Path, now: datetime | None = None) -> Status:
         publishing_reason=NOT_PUBLISHED if known is None else None,
         release=None if last is None else _released(last, count),
         release_reason=NO_RELEASE if last is None else None,
-        alarms=alarms,
+        alarms=[one for one in alarms if not one.is_notice],
+        notices=[one for one in alarms if one.is_notice],
     )
 
 
@@ -158,7 +166,8 @@ def _of_the_release(told: ReleasePushed, count: Mapping[Kind, int]) -> list[Alar
 
 
 def alarms_of(there: InDataset, seconds: float) -> list[Alarm]:
-    """One for everything that is not as it should be; ``seconds``: how long an event may wait.
+    """One for everything that is not as it should be, and notices; ``seconds``: how long an event
+    may wait.
 
     Pure, so that its cases can be listed.
     """
@@ -170,7 +179,11 @@ def alarms_of(there: InDataset, seconds: float) -> list[Alarm]:
         alarms.append(Alarm.of("only_there", events=there.events_only_there))
     if there.events_doubled:
         alarms.append(Alarm.of("doubled", events=there.events_doubled))
-    if oldest > max(LATE * seconds, LATE_SECONDS):
+    if there.off == "not_set":
+        alarms.append(Alarm.of("not_set"))
+    elif there.off == "meant":
+        alarms.append(Alarm.of("kept_here", events=there.events_waiting))
+    elif oldest > max(LATE * seconds, LATE_SECONDS):
         alarms.append(Alarm.of("late", events=there.events_waiting, seconds=oldest))
     return alarms
 
@@ -232,6 +245,7 @@ def _in_dataset(known: _Known, stored: Mapping[str, _Stored], now: datetime) -> 
         judgements_published=judged - judged_waiting,
         judgements_waiting=judged_waiting,
         oldest_waiting_seconds=None if oldest is None else (now - oldest).total_seconds(),
+        off=known.notes.get("off"),
         taking=known.notes.get("taking"),
         last_commit=known.notes.get("last_commit"),
         last_error=known.notes.get("last_error"),

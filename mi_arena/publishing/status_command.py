@@ -13,7 +13,8 @@ from mi_arena.publishing.status import Released, Status, read_status
 
 DESCRIPTION = (
     "Count what is stored and what of it is in the private dataset, while the app runs or not; "
-    "nothing of any conversation is shown. Lines that begin with ALARM say what does not add up. "
+    "nothing of any conversation is shown. Lines that begin with ALARM say what does not add up, "
+    "those with NOTICE what is to be known and may be meant. "
     "Exit codes: 0 all is well, 2 bad input or a store that cannot be read, 4 there is an alarm."
 )
 ALARMED = 4
@@ -51,6 +52,8 @@ def _lines(status: Status) -> Iterator[str]:
         yield from _release(status.release)
     for alarm in status.alarms:
         yield f"ALARM: {alarm.line}"
+    for notice in status.notices:
+        yield f"NOTICE: {notice.line}"
 
 
 def _release(last: Released) -> Iterator[str]:

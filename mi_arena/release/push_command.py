@@ -56,7 +56,7 @@ def _push(options: argparse.Namespace) -> None:
     repo: str | None = options.repo or settings.release
     if repo is None:
         raise BadInput(f"--repo: not given, and {PREFIX}RELEASE is not set; name the dataset")
-    check_repo(repo, settings.dataset)
+    check_repo(repo, settings.published_to)
     manifest = read_manifest(options.folder)
     database = database_in(settings.data)
     patience = Patience(lambda line: print(line, file=sys.stderr), options.patience)

@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_arena.access.identity import Identity
+from mi_arena.publishing import opening
 from mi_arena.publishing.alarms import Alarm
+from mi_arena.publishing.opening import open_publisher
 from mi_arena.publishing.private_dataset import PrivateDataset
 from mi_arena.publishing.status import (
     InDataset,
@@ -36,7 +38,8 @@ from mi_arena.release.__main__ import main as push_main
 from mi_arena.release.build import build
 from mi_arena.release.status import note_release
 from mi_arena.release.tables import TABLES
-from tests.publishing.conftest import judgement, open_index, open_outbox, open_store
+from mi_arena.settings import Settings
+from tests.publishing.conftest import REPO, judgement, open_index, open_outbox, open_store
 from tests.release.small_study import SECRET, Plan, SmallStudy
 from tests.training.on_hub.hub_stand_in import TOKEN, HubStandIn
 
@@ -50,10 +53,14 @@ WELL = InDataset(
     judgements_published=1,
     judgements_waiting=0,
     oldest_waiting_seconds=None,
+    off=None,
     taking=True,
     last_commit=None,
     last_error=None,
 )
+
+
+LONG_WAITING = {"events_waiting": 2, "oldest_waiting_seconds": 99999.0}
 
 
 @pytest.mark.parametrize(
@@ -66,11 +73,15 @@ WELL = InDataset(
         ({"taking": None}, None),
         ({"events_only_there": 1}, "1 events of the dataset are not in the store"),
         ({"events_doubled": 4}, "4 events stand in the dataset more than once"),
+        ({"off": "not_set"}, "MI_ARENA_DATASET is not set"),
+        ({"off": "not_set", **LONG_WAITING}, "MI_ARENA_DATASET is not set"),
+        ({"off": "meant", **LONG_WAITING}, "2 events are on this disk alone"),
     ],
 )
 def test_alarms(changes: dict[str, Any], words: str | None) -> None:
     alarms = alarms_of(replace(WELL, **changes), seconds=120)
-    assert (words is None and not alarms) or (words is not None and words in alarms[0].line)
+    assert len(alarms) == (words is not None)
+    assert all(words is not None and words in alarm.line for alarm in alarms)
 
 
 def status(data: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -131,6 +142,40 @@ def test_without_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert told["events_stored"] == 0 and told["alarms"] == []
     assert main(["status", "--data", str(tmp_path)]) == 0
     assert "events stored              0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("dataset_now", "code", "word"), [("none", 0, "NOTICE"), (None, 4, "ALARM")]
+)
+def test_a_folder_that_publishes_no_more_says_whether_that_is_meant(
+    dataset: PrivateDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    dataset_now: str | None,
+    code: int,
+    word: str,
+) -> None:
+    outbox, study = open_outbox(tmp_path, dataset), SmallStudy(tmp_path)
+    epoch = study.epoch()
+    outbox.publish()
+    study.battle(epoch)
+    open_index(tmp_path).note("taking", False)  # it was killed while it restored
+    store = study.store
+    assert open_publisher(Settings(data=tmp_path, dataset=dataset_now), store) is None
+    in_a_week = read_status(tmp_path, datetime.now(UTC) + timedelta(days=7))
+    assert len([*in_a_week.alarms, *in_a_week.notices]) == 1
+    assert main(["status", "--data", str(tmp_path)]) == code
+    told = [line for line in capsys.readouterr().out.splitlines() if "MI_ARENA_DATASET" in line]
+    assert len(told) == 1 and told[0].startswith(f"{word}: nothing is published")
+    # Once it is set again, what has gathered goes out, and all is well.
+    monkeypatch.setattr(opening, "get_token", lambda: TOKEN)
+    monkeypatch.setattr(opening, "open_dataset", lambda *_: dataset)
+    publisher = open_publisher(Settings(data=tmp_path, dataset=REPO), store)
+    assert publisher is not None and publisher.wait_for_restore(60) and publisher.close(60)
+    well = read_status(tmp_path)
+    assert (well.alarms, well.notices) == ([], [])
+    assert well.publishing is not None and well.publishing.events_waiting == 0
 
 
 def test_a_folder_without_records_is_one_line(

@@ -40,6 +40,7 @@ WELL = InDataset(
     judgements_published=1,
     judgements_waiting=0,
     oldest_waiting_seconds=964.2,
+    off=None,
     taking=True,
     last_commit=None,
     last_error={"type": "Busy", "line": "no answer", "at": "2026-11-26T21:01:02+00:00"},
@@ -78,6 +79,17 @@ def test_an_alarm_is_told_in_the_reader_s_language_and_in_minutes() -> None:
     assert "2 events wait to be published, the oldest for 16 min." in en
     assert "964" not in zh + en
     assert "没有警报" in health_html(STATUS, "zh")
+
+
+def test_a_notice_is_told_beside_that_all_is_well() -> None:
+    kept = replace(STATUS, notices=[Alarm.of("kept_here", events=7)])
+    assert kept.notices[0].is_notice
+    for lang, words in zip(
+        LANGS, ("有 7 个事件只在这台机器上", "7 events are on this"), strict=True
+    ):
+        html = health_html(kept, lang)
+        assert words in html and all_texts()[lang]["health_well"] in html
+        assert "role=" not in html.partition("<table")[0]
 
 
 @pytest.mark.parametrize("lang", LANGS)

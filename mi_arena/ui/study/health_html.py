@@ -14,10 +14,11 @@ from mi_arena.ui.texts import LANGS, Lang, all_texts, said, say
 
 
 def health_html(status: Status, lang: Lang) -> str:
-    """Alarms first: whoever looks wants to know whether all is well."""
+    """Alarms and notices first: whoever looks wants to know whether all is well."""
     alarms = "".join(
         f'<p class="note bad" role="alert">{_alarm(one, lang)}</p>' for one in status.alarms
     )
+    notices = "".join(f'<p class="note">{_alarm(one, lang)}</p>' for one in status.notices)
     well = "" if status.alarms else f'<p class="note good">{said(lang, "health_well")}</p>'
     rows = [
         (said(lang, "health_battles"), f"{status.battles_started:,}"),
@@ -27,7 +28,7 @@ def health_html(status: Status, lang: Lang) -> str:
     ]
     none = "" if status.publishing else f"<p>{said(lang, 'health_no_dataset')}</p>"
     heads = [said(lang, "health_what"), said(lang, "health_count")]
-    return f"{alarms}{well}{table(heads, rows)}{none}"
+    return f"{alarms}{notices}{well}{table(heads, rows)}{none}"
 
 
 def release_html(last: Released | None, lang: Lang) -> str:
