@@ -1,6 +1,7 @@
 """``python -m mi_arena.records``: every event in a file, and how publishing stands.
 
 An exported file is there whole or not at all: it is written beside its place and then put into it.
+It is for its owner alone, as the store is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ def export(store: EventStore, out: Path) -> int:
     part = out.with_name(out.name + ".part")
     count = 0
     try:
-        with part.open("w", encoding="utf-8") as lines:
+        part.unlink(missing_ok=True)  # what a kill has left keeps the rights that it was made with
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as lines:
             # disable=None: a bar in a terminal, silence in a pipe.
             for event in tqdm(store.events(), total=store.count(), unit="event", disable=None):
                 lines.write(event.model_dump_json() + "\n")

@@ -6,10 +6,12 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mi_arena.publishing.index import ShardIndex
+from mi_arena.records.__main__ import export
 from mi_arena.records.battle_events import ClientSaid
 from mi_arena.records.drafts import Draft, Drafts
 from mi_arena.records.events import Event
@@ -56,6 +58,24 @@ def test_a_database_and_its_logs_are_for_their_owner(
     assert set(modes(tmp_path).values()) == {0o600}
     second.close()
     first.close()
+
+
+def test_an_export_is_for_its_owner_from_its_first_byte(tmp_path: Path) -> None:
+    write(store := EventStore(tmp_path / "one.sqlite"))
+    out = tmp_path / "exports" / "all.jsonl"
+    out.parent.mkdir()
+    for left in (out, out.with_name("all.jsonl.part")):  # as an older one left them
+        left.touch(0o644)
+
+    class Looking(EventStore):
+        def events(self, *args: Any, **where: Any) -> Iterator[Event]:
+            seen.append(modes(out.parent)["all.jsonl.part"])
+            return super().events(*args, **where)
+
+    seen: list[int] = []
+    assert export(Looking(store.path), out) == 1
+    assert seen == [0o600] and modes(out.parent) == {"all.jsonl": 0o600}
+    store.close()
 
 
 def test_the_owner_s_own_rights_stay(tmp_path: Path) -> None:
