@@ -14,11 +14,13 @@ Code = Literal[
     "only_there",
     "doubled",
     "late",
+    "another_copy",
+    "overlap",
     "not_set",
     "kept_here",
     "released_more",
 ]
-NOTICES: frozenset[Code] = frozenset({"kept_here"})
+NOTICES: frozenset[Code] = frozenset({"overlap", "kept_here"})
 """What may well be meant: told, but nobody is woken."""
 LINES: dict[Code, str] = {
     "no_battle": "{judgements} judgements are of battles whose beginning is not stored, and count "
@@ -32,6 +34,11 @@ LINES: dict[Code, str] = {
     "one copy only",
     "doubled": "{events} events stand in the dataset more than once",
     "late": "{events} events wait to be published, the oldest for {seconds:.0f} s",
+    "another_copy": "{events} events came into the dataset from another copy of the app while this "
+    "one ran, and are put back here: two take what raters say; stop the other, then start this one "
+    "again",
+    "overlap": "{events} events came into the dataset from another copy of the app, and are put "
+    "back here: as a rule from the one before, as it ended; if a second one runs, stop it",
     "not_set": "nothing is published any more: MI_ARENA_DATASET is not set, and events of this "
     "folder were published before; set it, or where this is meant, set it to none",
     "kept_here": "nothing is published, as MI_ARENA_DATASET is none: {events} events are on this "

@@ -55,5 +55,6 @@ def _publish_no_more(settings: Settings) -> None:
             with closing(ShardIndex(path)) as index:
                 index.note("off", "meant" if meant else "not_set")
                 index.note("taking", True)
+                index.note("another_copy", None)
             if not meant:
                 log.warning("publishing: %s", Alarm.of("not_set").line)

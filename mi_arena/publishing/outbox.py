@@ -7,15 +7,15 @@ begins with a look at the head, where the shard stands or does not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mi_arena.publishing.faults import Moved
 from mi_arena.publishing.index import ShardIndex
 from mi_arena.publishing.private_dataset import PrivateDataset, blob_id
-from mi_arena.publishing.restore import catch_up
-from mi_arena.publishing.shards import Names, Shard, cut
+from mi_arena.publishing.restore import Contents, catch_up
+from mi_arena.publishing.shards import Names, Shard, boot_of, cut
 from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore
 
@@ -35,6 +35,15 @@ class Commit:
     events: int
 
 
+@dataclass(frozen=True)
+class AnotherCopy:
+    """What came from another data folder since this one was restored."""
+
+    events: int
+    seconds: float
+    """From the restoring until the last of them was made; negative where that was before."""
+
+
 class Outbox:
     """For one thread."""
 
@@ -51,12 +60,31 @@ class Outbox:
         """Known whole; ``None`` when it must be looked at first."""
         self._done = 0
         """Every event up to this number is in the dataset."""
+        self._restored: datetime | None = None
+        self.another_copy: AnotherCopy | None = None
+        """If there is one: seen when another commit came before ours."""
 
     def catch_up(self) -> None:
         """Take in what the dataset holds. Raises ``DatasetFault`` or ``StoreError``."""
         self._head = None
-        self._head = catch_up(self._dataset, self._store, self._index)
+        found = catch_up(self._dataset, self._store, self._index)
+        if self._restored is None:
+            self._restored = datetime.now(UTC)
+        else:
+            self._see(found.new, self._restored)
+        self._head = found.head
         self._done = 0  # a shard may be gone that was there
+
+    def _see(self, new: Mapping[str, Contents], restored: datetime) -> None:
+        """Whose the shards are that have come since. Ours, when an answer was lost; those of
+        another process on this folder are in the index."""
+        theirs = [shard for path, shard in new.items() if boot_of(path) != self._names.boot]
+        if theirs:
+            events = sum(len(shard.ids) for shard in theirs)
+            seconds = (max(shard.newest for shard in theirs) - restored).total_seconds()
+            if (before := self.another_copy) is not None:
+                events, seconds = events + before.events, max(seconds, before.seconds)
+            self.another_copy = AnotherCopy(events, seconds)
 
     def waiting(self) -> list[str]:
         """The ids of the events that are not in the dataset, in the store's order."""

@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
 from mi_arena.publishing.faults import Busy, DatasetFault
 from mi_arena.publishing.index import ShardIndex
-from mi_arena.publishing.outbox import Commit, Outbox
+from mi_arena.publishing.outbox import AnotherCopy, Commit, Outbox
 from mi_arena.publishing.pace import Quota, pause
 from mi_arena.records.store import EventStore, StoreError
 
@@ -46,6 +47,7 @@ class Publisher:
         self._events, self._seconds = events, seconds
         self._quota = quota or Quota()
         self._failures, self._told = 0, ""
+        self._noted: AnotherCopy | None = None
         self._since: float | None = None
         """When the first of the waiting events was seen, by the monotonic clock."""
         self._changed = threading.Condition()
@@ -140,6 +142,7 @@ class Publisher:
         with self._changed:
             self._store.taking = True
         self._note("taking", True)
+        self._note("another_copy", None)
 
     def _follow(self) -> Exception | None:
         """Do what was to follow the restoring. What fails is left for the next turn; why it did."""
@@ -161,7 +164,11 @@ class Publisher:
             # Who is about to end does not save commits.
             if asked <= self._emptied and not (due and self._quota.take()):
                 return
-            if (commit := self._outbox.publish()) is not None:
+            try:
+                commit = self._outbox.publish()
+            finally:
+                self._note_another_copy()
+            if commit is not None:
                 self._landed(commit)
             self._since = now  # of what came meanwhile, if anything did
         self._since = None
@@ -174,6 +181,12 @@ class Publisher:
             "last_commit",
             {"id": commit.id, "at": commit.at.isoformat(), "events": commit.events},
         )
+
+    def _note_another_copy(self) -> None:
+        seen = self._outbox.another_copy
+        if seen is not None and seen != self._noted:
+            self._note("another_copy", asdict(seen))
+            self._noted = seen
 
     def _tell(self, error: Exception, wait: float) -> None:
         kind, line = type(error).__name__, str(error)

@@ -10,8 +10,11 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from heapq import merge
 from pathlib import Path
+from typing import NamedTuple
 
 from mi_arena.publishing.faults import BadShard
 from mi_arena.publishing.index import ShardIndex
@@ -27,10 +30,32 @@ AT_ONCE = 8
 """Shards that are fetched side by side."""
 TRIES = 2
 """How often a shard is downloaded that comes with another content than is listed."""
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
-def catch_up(dataset: PrivateDataset, store: EventStore, index: ShardIndex) -> str:
-    """Bring store and index to what the dataset holds; the head at which that was.
+@dataclass
+class Contents:
+    """What was read of a shard."""
+
+    ids: list[str] = field(default_factory=list)
+    newest: datetime = BEFORE_ALL
+    """When the last of its events was made."""
+
+    def add(self, event: Event) -> None:
+        self.ids.append(event.event_id)
+        self.newest = max(self.newest, event.created_at)
+
+
+class CaughtUp(NamedTuple):
+    """The head at which store and index were as the dataset, and the shards, by path, that the
+    index did not know before."""
+
+    head: str
+    new: Mapping[str, Contents]
+
+
+def catch_up(dataset: PrivateDataset, store: EventStore, index: ShardIndex) -> CaughtUp:
+    """Bring store and index to what the dataset holds.
 
     Raises ``DatasetFault`` or ``StoreError``, and then no event was added.
     """
@@ -38,17 +63,17 @@ def catch_up(dataset: PrivateDataset, store: EventStore, index: ShardIndex) -> s
     there = dataset.shards(head)
     index.keep_only(there)
     here = {event_id for _, event_id in store.ids()}
-    unread = there.keys() - index.known().keys()
+    new = there.keys() - index.known().keys()
     # Also those read before whose events are not here any more: the disk may be an older one.
-    unread |= index.paths_of(index.ids() - here)
+    unread = new | index.paths_of(index.ids() - here)
+    read: dict[str, Contents] = {path: Contents() for path in unread}
     if unread:
         folder = store.path.with_name(FETCHED_NAME)
         _fetch(dataset, head, {path: there[path] for path in unread}, folder)
-        ids: dict[str, list[str]] = {}
-        store.put_back(_events(folder, {path: there[path] for path in sorted(unread)}, ids))
-        index.add({path: (there[path], ids[path]) for path in unread})
+        store.put_back(_events(folder, {path: there[path] for path in sorted(unread)}, read))
+        index.add({path: (there[path], read[path].ids) for path in unread})
         shutil.rmtree(folder, ignore_errors=True)
-    return head
+    return CaughtUp(head, {path: read[path] for path in new})
 
 
 def _fetch(dataset: PrivateDataset, head: str, wanted: Mapping[str, str], folder: Path) -> None:
@@ -77,8 +102,10 @@ def _fetch(dataset: PrivateDataset, head: str, wanted: Mapping[str, str], folder
         pool.shutdown(cancel_futures=True)
 
 
-def _events(folder: Path, wanted: Mapping[str, str], ids: dict[str, list[str]]) -> Iterator[Event]:
-    """The events of the shards; notes their ids.
+def _events(
+    folder: Path, wanted: Mapping[str, str], read: Mapping[str, Contents]
+) -> Iterator[Event]:
+    """The events of the shards; notes them in ``read``.
 
     Those of one process come in the order in which it published them. Those of several go by their
     time: any of them may go on with what another began.
@@ -86,9 +113,8 @@ def _events(folder: Path, wanted: Mapping[str, str], ids: dict[str, list[str]]) 
 
     def published(paths: Iterable[str]) -> Iterator[Event]:
         for path in paths:
-            ids[path] = []
             for event in from_bytes(path, (folder / wanted[path]).read_bytes()):
-                ids[path].append(event.event_id)
+                read[path].add(event)
                 yield event
 
     by_boot: dict[str, list[str]] = defaultdict(list)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from mi_arena.publishing.alarms import Alarm
+from mi_arena.publishing.alarms import Alarm, Code
 from mi_arena.publishing.index import INDEX_NAME, ShardIndex
 from mi_arena.records.payloads import Kind
 from mi_arena.records.release_events import ReleasePushed
@@ -29,6 +29,8 @@ LATE = 5
 """An event is late when it has waited so many times as long as it should at most, and"""
 LATE_SECONDS = 600.0
 """at least so long: a Hub that is away for minutes is no alarm."""
+OVERLAP_SECONDS = 600.0
+"""How long the copy before may go on beside a new one, where an app restarts."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class InDataset:
     judgements_published: int
     judgements_waiting: int
     oldest_waiting_seconds: float | None
+    another_copy: dict[str, Any] | None
+    """What another copy of the app has published since this one was restored: ``events``, and
+    ``seconds`` from then until the last of them was made."""
     off: Literal["meant", "not_set"] | None
     """Why the app publishes nothing any more; ``None`` while it does."""
     taking: bool | None
@@ -179,6 +184,9 @@ def alarms_of(there: InDataset, seconds: float) -> list[Alarm]:
         alarms.append(Alarm.of("only_there", events=there.events_only_there))
     if there.events_doubled:
         alarms.append(Alarm.of("doubled", events=there.events_doubled))
+    if (other := there.another_copy) is not None:
+        code: Code = "another_copy" if other["seconds"] > OVERLAP_SECONDS else "overlap"
+        alarms.append(Alarm.of(code, events=other["events"]))
     if there.off == "not_set":
         alarms.append(Alarm.of("not_set"))
     elif there.off == "meant":
@@ -245,6 +253,7 @@ def _in_dataset(known: _Known, stored: Mapping[str, _Stored], now: datetime) -> 
         judgements_published=judged - judged_waiting,
         judgements_waiting=judged_waiting,
         oldest_waiting_seconds=None if oldest is None else (now - oldest).total_seconds(),
+        another_copy=known.notes.get("another_copy"),
         off=known.notes.get("off"),
         taking=known.notes.get("taking"),
         last_commit=known.notes.get("last_commit"),

@@ -72,6 +72,33 @@ def test_another_process_may_commit_to_the_same_dataset(
     assert len(published(hub)) == 4 and ours.publish() is None
 
 
+def test_another_copy_is_one_on_another_folder(
+    hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path
+) -> None:
+    """Not ourselves whose answer was lost, nor another process on our folder."""
+    store = open_store(tmp_path / "ours")
+    ours, beside = (open_outbox(tmp_path / "ours", dataset) for _ in range(2))
+    ours.catch_up()
+    hub.faults.append(Fault("POST", "/commit/", 500, done_first=True))
+    store.append(judgement("unanswered"))
+    with pytest.raises(Busy):
+        ours.publish()
+    assert ours.publish() is None
+    for number, outbox in enumerate((beside, ours)):
+        store.append(judgement(f"b{number}"))
+        outbox.publish()
+    assert ours.another_copy is None
+    theirs = open_store(tmp_path / "theirs")
+    for number in range(2):
+        theirs.append(judgement(f"c{number}"))
+        open_outbox(tmp_path / "theirs", dataset).publish()
+        store.append(judgement(f"d{number}"))
+        ours.publish()
+        assert ours.another_copy is not None and ours.another_copy.events == number + 1
+        assert 0 < ours.another_copy.seconds < 600
+    assert len(published(hub)) == 7 == store.count()
+
+
 @pytest.mark.parametrize("after", ["a look", "a commit"])
 def test_a_commit_that_lands_long_after_its_answer_was_lost(
     hub: HubStandIn, dataset: PrivateDataset, tmp_path: Path, after: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,14 @@ from mi_arena.publishing.outbox import Outbox
 from mi_arena.publishing.pace import FIRST, LONGEST, Quota, pause
 from mi_arena.publishing.private_dataset import PrivateDataset
 from mi_arena.publishing.publisher import Publisher
+from mi_arena.publishing.status import read_status
+from mi_arena.records.events import Event
 from mi_arena.records.store import EventStore, NotStored, NotTaken
 from tests.processes import until
 from tests.publishing.conftest import REPO, judgement, open_index, open_store, published
 from tests.training.on_hub.hub_stand_in import TOKEN, Fault, HubStandIn, Repo
 
+HOUR = timedelta(hours=1)
 Open = Callable[..., Publisher]
 
 
@@ -172,6 +176,46 @@ def test_what_is_to_follow_and_fails_is_tried_again_and_holds_up_nothing(
     until(lambda: "the disk is full" in open_index(tmp_path).notes()["last_error"]["line"])
     full = False
     until(lambda: done == ["second", "first"])
+
+
+def test_another_copy_on_another_folder_is_seen_and_told_until_the_next_start(
+    hub: HubStandIn, dataset: PrivateDataset, store: EventStore, started: Open, tmp_path: Path
+) -> None:
+    def publish_there(folder: Path, event: Event) -> None:
+        open_store(folder).append(event)
+        Outbox(open_store(folder), open_index(folder), dataset).publish()
+
+    def publish_here(battle: str) -> list[str]:
+        """And what is told of it: the codes of alarms, and of notices in brackets."""
+        before = len(hub.repos[REPO].commits)
+        store.append(judgement(battle))
+        until(lambda: len(hub.repos[REPO].commits) > before)
+        head = hub.repos[REPO].head
+        until(lambda: (open_index(tmp_path).notes().get("last_commit") or {}).get("id") == head)
+        told = read_status(tmp_path)
+        alarms = [one.code for one in told.alarms if one.code != "no_battle"]
+        return alarms + [f"({one.code})" for one in told.notices]
+
+    other = tmp_path / "other"
+    publish_there(other, judgement("before the start"))
+    publisher = started()
+    assert publisher.wait_for_restore(60)
+    assert publish_here("b0") == []
+    publish_there(other, judgement("there"))
+    assert publish_here("b1") == ["(overlap)"]
+    later = judgement("there later").model_copy(update={"created_at": datetime.now(UTC) + HOUR})
+    publish_there(other, later)
+    assert publish_here("b2") == ["another_copy"]
+    publish_there(other, judgement("there, left over from before"))
+    assert publish_here("b3") == ["another_copy"]
+    seen = read_status(tmp_path).publishing
+    assert seen is not None and seen.another_copy is not None
+    assert seen.another_copy["events"] == 3 and 3500 < seen.another_copy["seconds"] < 3700
+    assert publisher.close(60)
+    publisher._thread.join()
+    assert started().wait_for_restore(60)
+    until(lambda: open_index(tmp_path).notes()["another_copy"] is None)
+    assert publish_here("b4") == []
 
 
 @pytest.mark.parametrize(

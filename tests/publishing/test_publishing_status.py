@@ -53,6 +53,7 @@ WELL = InDataset(
     judgements_published=1,
     judgements_waiting=0,
     oldest_waiting_seconds=None,
+    another_copy=None,
     off=None,
     taking=True,
     last_commit=None,
@@ -73,6 +74,8 @@ LONG_WAITING = {"events_waiting": 2, "oldest_waiting_seconds": 99999.0}
         ({"taking": None}, None),
         ({"events_only_there": 1}, "1 events of the dataset are not in the store"),
         ({"events_doubled": 4}, "4 events stand in the dataset more than once"),
+        ({"another_copy": {"events": 8, "seconds": -3.0}}, "8 events came into the dataset"),
+        ({"another_copy": {"events": 8, "seconds": 601.0}}, "two take what raters say; stop"),
         ({"off": "not_set"}, "MI_ARENA_DATASET is not set"),
         ({"off": "not_set", **LONG_WAITING}, "MI_ARENA_DATASET is not set"),
         ({"off": "meant", **LONG_WAITING}, "2 events are on this disk alone"),
@@ -161,6 +164,7 @@ def test_a_folder_that_publishes_no_more_says_whether_that_is_meant(
     outbox.publish()
     study.battle(epoch)
     open_index(tmp_path).note("taking", False)  # it was killed while it restored
+    open_index(tmp_path).note("another_copy", {"events": 1, "seconds": 9999.0})
     store = study.store
     assert open_publisher(Settings(data=tmp_path, dataset=dataset_now), store) is None
     in_a_week = read_status(tmp_path, datetime.now(UTC) + timedelta(days=7))

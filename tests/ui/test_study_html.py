@@ -40,6 +40,7 @@ WELL = InDataset(
     judgements_published=1,
     judgements_waiting=0,
     oldest_waiting_seconds=964.2,
+    another_copy=None,
     off=None,
     taking=True,
     last_commit=None,
