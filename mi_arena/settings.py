@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     dataset: str | None = Field(
         None,
         description="private dataset on the Hub, owner/name, that every event goes to and a lost "
-        "disk is restored from; needs HF_TOKEN and MI_ARENA_SECRET; unset publishes nothing",
+        "disk is restored from; needs HF_TOKEN and MI_ARENA_SECRET; unset publishes nothing, none "
+        "says that this is meant",
     )
     release: str | None = Field(
         None,
