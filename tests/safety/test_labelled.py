@@ -22,6 +22,8 @@ UNSEEN = LABELLED / "unseen.jsonl"
 nobody who writes them; its figures were taken after everything was chosen."""
 HELD_OUT = LABELLED / "held_out.jsonl"
 """The same, but its figures were taken for earlier versions too."""
+FRESH = LABELLED / "fresh.jsonl"
+"""The latest and hardest, written and kept apart the same way."""
 CHOSEN_ON = LABELLED / "chosen_on.jsonl"
 """Written apart the same way, but thresholds were chosen by its figures, and it was read since."""
 
@@ -46,7 +48,12 @@ def test_figures_on_our_lines() -> None:
 def test_figures_on_lines_written_apart() -> None:
     """What was reached, so that nothing makes it worse; docs/safety.md gives the figures. What is
     aimed at is a recall of 0.98 with 0.03 false alarms."""
-    reached = ((UNSEEN, 0.95, 0.1), (HELD_OUT, 0.95, 0.08), (CHOSEN_ON, 0.96, 0.14))
+    reached = (
+        (FRESH, 0.94, 0.13),
+        (UNSEEN, 0.95, 0.1),
+        (HELD_OUT, 0.95, 0.08),
+        (CHOSEN_ON, 0.96, 0.14),
+    )
     for file, recall, false_alarms in reached:
         found = evaluate(read_lines(str(file), LabelledLine))
         assert found.recall.value is not None and found.recall.value >= recall
@@ -54,12 +61,12 @@ def test_figures_on_lines_written_apart() -> None:
 
 
 def test_the_lines_written_apart_are_half_harmless_and_learnt_from_by_nobody() -> None:
-    files = (UNSEEN, HELD_OUT, CHOSEN_ON)
+    files = (FRESH, UNSEEN, HELD_OUT, CHOSEN_ON)
     apart = [line for file in files for line in read_lines(str(file), LabelledLine)]
     assert len(apart) >= 300 and 0.45 < sum(not line.stop for line in apart) / len(apart) < 0.55
     learnt = {
         (line.speaker, line.text)
-        for file in sorted(OURS.parent.glob("*.jsonl"))
+        for file in sorted(OURS.parent.rglob("*.jsonl"))
         for line in read_lines(str(file), LabelledLine)
     }
     assert not learnt & {(line.speaker, line.text) for line in apart}
