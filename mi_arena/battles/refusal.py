@@ -81,11 +81,6 @@ class Refused(Exception):
         self.values = values
 
 
-def not_saved(error: NotStored) -> Refused:
-    """What a page says when the store has not taken something."""
-    return Refused("not_restored" if isinstance(error, NotTaken) else "not_saved")
-
-
 @contextmanager
 def saving() -> Iterator[None]:
     """Refuse, and log, where the store does not take what is stored inside."""
@@ -93,7 +88,7 @@ def saving() -> Iterator[None]:
         yield
     except NotStored as error:
         log.error("nothing was saved: %s", error)
-        raise not_saved(error) from None
+        raise Refused("not_restored" if isinstance(error, NotTaken) else "not_saved") from None
 
 
 def unknown(store: EventStore, code: Code) -> Refused:

@@ -14,6 +14,7 @@ from mi_arena.battles.refusal import Refused
 from mi_arena.records.store import StoreError
 from mi_arena.ui.events import AT_ONCE
 from mi_arena.ui.hugging_face_sign_in import BEGIN
+from mi_arena.ui.problem import failure_html, refusal_html
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
 from mi_arena.ui.transcript import note_html
@@ -46,14 +47,13 @@ class WithdrawPage:
 
     def on_withdraw(self, stored: object, code: object, request: gr.Request) -> str:
         session = Session.read(stored, request)
+        who = session.identity(self.identities)
         try:
-            self.arena.withdraw(session.identity(self.identities), str(code or "")[:60])
+            self.arena.withdraw(who, str(code or "")[:60])
         except Refused as refused:
-            text = say(session.lang, f"refused_{refused.code}", **refused.values)
-            return note_html(text, "bad")
+            return refusal_html(session, who, refused)
         except Exception as error:
-            log.error("withdrawing failed: %s", type(error).__name__)
-            return note_html(say(session.lang, "failed"), "bad")
+            return failure_html(session, error)
         return note_html(say(session.lang, "withdrawn"), "good")
 
 
@@ -123,14 +123,13 @@ class ExpertSignIn:
 
     def on_enter(self, stored: object, code: object, request: gr.Request) -> dict[Any, Any]:
         session = Session.read(stored, request)
+        who = session.identity(self.identities)
         try:
-            token = self.arena.sign_in(session.identity(self.identities), str(code or "")[:100])
+            token = self.arena.sign_in(who, str(code or "")[:100])
         except Refused as refused:
-            text = say(session.lang, f"refused_{refused.code}", **refused.values)
-            return {self.outcome: note_html(text, "bad")}
+            return {self.outcome: refusal_html(session, who, refused)}
         except Exception as error:
-            log.error("signing in failed: %s", type(error).__name__)
-            return {self.outcome: note_html(say(session.lang, "failed"), "bad")}
+            return {self.outcome: failure_html(session, error)}
         session = session.with_(member=token, battle="")
         return self.changed(session, request) | self.standing(session)
 

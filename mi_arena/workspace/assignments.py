@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 from mi_arena.access.identity import Identities, Identity
 from mi_arena.access.keyed import Keyed
 from mi_arena.access.members import Member
-from mi_arena.battles.refusal import Refused, not_saved
+from mi_arena.battles.refusal import Refused, saving
 from mi_arena.records.events import Event
-from mi_arena.records.store import EventStore, NotStored, Transaction
+from mi_arena.records.store import EventStore, Transaction
 from mi_arena.records.workspace_events import RaterLeft, WorkAssigned, WorkReleased
 from mi_arena.study.assignment import Assigned, Unit, draw, order, replace
 from mi_arena.workspace.desk import Job
@@ -153,11 +153,8 @@ class Assignments:
         and a match could get a third dialogue while it is handed out. Raises ``Refused``.
         """
         self._ledger.now()  # the long reading, before others have to wait
-        try:
-            with self._store.transaction() as transaction:
-                yield transaction
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving(), self._store.transaction() as transaction:
+            yield transaction
 
     def _draw(self, transaction: Transaction, task: Task, each: int, doubled: float) -> Drawn:
         books = self._ledger.now()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-from mi_arena.battles.refusal import Refused, not_saved
+from mi_arena.battles.refusal import Refused, saving
 from mi_arena.dialogue import Message, turns
 from mi_arena.miti.check import violations
 from mi_arena.miti.coding import Coding
@@ -20,7 +20,7 @@ from mi_arena.miti.suggesting import Hint, hints
 from mi_arena.records.battle_events import Side
 from mi_arena.records.events import Event
 from mi_arena.records.payloads import Role
-from mi_arena.records.store import AlreadyStored, EventStore, NotStored
+from mi_arena.records.store import AlreadyStored, EventStore
 from mi_arena.records.suggestion_events import CodingSuggested
 from mi_arena.records.workspace_events import CodingSubmitted
 from mi_arena.safety.limits import RateLimiter
@@ -149,12 +149,11 @@ class Desks:
             suggestion=self._seen(desk),
             **job.source,
         )
-        try:
-            self._store.append(Event.of(told, role=job.role, rater=job.rater, epoch=job.epoch))
-        except AlreadyStored:
-            raise Refused("overtaken") from None
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving():
+            try:
+                self._store.append(Event.of(told, role=job.role, rater=job.rater, epoch=job.epoch))
+            except AlreadyStored:
+                raise Refused("overtaken") from None
         return self.open(job)
 
     def _opened(self, job: Job) -> Sheet:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from mi_arena.access.identity import Identity
 from mi_arena.access.keyed import Keyed
 from mi_arena.battles.form import FORM_VERSION, Answers
-from mi_arena.battles.refusal import Refused, not_saved
+from mi_arena.battles.refusal import Refused, saving
 from mi_arena.dialogue import Message
 from mi_arena.records.battle_events import Side
 from mi_arena.records.drafts import Draft, Drafts, Overtaken
@@ -93,17 +93,16 @@ class Matches:
         stands = draft.version if draft else 0
         if version != stands:
             raise Refused("overtaken")
-        try:
-            self._drafts.put(
-                who.rater,
-                assignment,
-                Draft(stands + 1, body),
-                replaces=draft.version if draft else None,
-            )
-        except Overtaken:
-            raise Refused("overtaken") from None
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving():
+            try:
+                self._drafts.put(
+                    who.rater,
+                    assignment,
+                    Draft(stands + 1, body),
+                    replaces=draft.version if draft else None,
+                )
+            except Overtaken:
+                raise Refused("overtaken") from None
         return stands + 1
 
     def judge(self, who: Identity, assignment: str, answers: Answers) -> None:
@@ -123,12 +122,11 @@ class Matches:
             form_version=FORM_VERSION,
         )
         epoch = books.dialogues[judged.a_dialogue].epoch
-        try:
-            self._store.append(Event.of(judged, role=who.role, rater=who.rater, epoch=epoch))
-        except AlreadyStored:
-            raise Refused("judged_already") from None
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving():
+            try:
+                self._store.append(Event.of(judged, role=who.role, rater=who.rater, epoch=epoch))
+            except AlreadyStored:
+                raise Refused("judged_already") from None
         # The verdict is stored: a draft that stays behind is never shown again.
         with suppress(NotStored):
             self._drafts.drop(who.rater, assignment)

@@ -12,13 +12,13 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mi_arena.access.keyed import Keyed
-from mi_arena.battles.refusal import Refused, not_saved
+from mi_arena.battles.refusal import Refused, saving
 from mi_arena.battles.state import SIDES, BattleState, replay
 from mi_arena.dialogue import Dialogue, Message
 from mi_arena.engine.protocol import Arm
 from mi_arena.records.battle_events import Judgement, Side
 from mi_arena.records.events import Event
-from mi_arena.records.store import EventStore, NotStored
+from mi_arena.records.store import EventStore
 from mi_arena.records.workspace_events import (
     BattleDrawn,
     DialogueImported,
@@ -138,18 +138,15 @@ class MaterialStore:
                 role="admin",
                 epoch=event.epoch,
             )
-        try:
-            with self._store.transaction() as transaction:
-                # Another admin may have drawn some of them meanwhile.
-                still = [
-                    b
-                    for b in new
-                    if transaction.count("battle_started", battle=b)
-                    and not transaction.count("battle_drawn", battle=b)
-                ]
-                transaction.append_all(new[battle] for battle in still)
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving(), self._store.transaction() as transaction:
+            # Another admin may have drawn some of them meanwhile.
+            still = [
+                b
+                for b in new
+                if transaction.count("battle_started", battle=b)
+                and not transaction.count("battle_drawn", battle=b)
+            ]
+            transaction.append_all(new[battle] for battle in still)
         return len(still)
 
     def import_dialogues(self, text: str, name: str) -> Imported:
@@ -176,15 +173,12 @@ class MaterialStore:
                 new[imported.dialogue] = place, imported
         if not read:
             raise BadImport("nothing_there", name, "there is no dialogue in it")
-        try:
-            with self._store.transaction() as transaction:
-                # Nobody imports into these matches or hands them out between look and append.
-                books = self._ledger.now()
-                fresh = [placed for key, placed in new.items() if key not in books.dialogues]
-                _check_matches(fresh, books)
-                transaction.append_all(Event.of(one, role="admin") for _, one in fresh)
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving(), self._store.transaction() as transaction:
+            # Nobody imports into these matches or hands them out between look and append.
+            books = self._ledger.now()
+            fresh = [placed for key, placed in new.items() if key not in books.dialogues]
+            _check_matches(fresh, books)
+            transaction.append_all(Event.of(one, role="admin") for _, one in fresh)
         return Imported(new=len(fresh), known=read - len(fresh) - in_danger, in_danger=in_danger)
 
     def imports(self) -> list[ImportStanding]:
@@ -202,27 +196,24 @@ class MaterialStore:
         soon as anything of it was coded or judged, ``not_saved``.
         """
         self._ledger.now()  # the long reading, before others have to wait
-        try:
-            with self._store.transaction() as transaction:
-                books = self._ledger.now()
-                taken = books.imports.get(batch)
-                if taken is None:
-                    raise Refused("no_import")
-                codings, verdicts = books.handed_of(taken)
-                if codings or verdicts:
-                    raise Refused("import_used", codings=codings, verdicts=verdicts)
-                gone: set[str | None] = {books.dialogues[d].match for d in taken.dialogues}
-                gone |= set(taken.dialogues)
-                # Released one by one: a match that is imported again must not find its old raters.
-                transaction.append_all(
-                    Event.of(WorkReleased(assignment=a.id), role="admin", rater=a.rater)
-                    for a in books.assignments.values()
-                    if a.target in gone
-                )
-                told = ImportTakenBack(batch=batch, dialogues=list(taken.dialogues))
-                transaction.append(Event.of(told, role="admin"))
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving(), self._store.transaction() as transaction:
+            books = self._ledger.now()
+            taken = books.imports.get(batch)
+            if taken is None:
+                raise Refused("no_import")
+            codings, verdicts = books.handed_of(taken)
+            if codings or verdicts:
+                raise Refused("import_used", codings=codings, verdicts=verdicts)
+            gone: set[str | None] = {books.dialogues[d].match for d in taken.dialogues}
+            gone |= set(taken.dialogues)
+            # Released one by one: a match that is imported again must not find its old raters.
+            transaction.append_all(
+                Event.of(WorkReleased(assignment=a.id), role="admin", rater=a.rater)
+                for a in books.assignments.values()
+                if a.target in gone
+            )
+            told = ImportTakenBack(batch=batch, dialogues=list(taken.dialogues))
+            transaction.append(Event.of(told, role="admin"))
         return taken
 
     def _imported(

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mi_arena.access.identity import Identity
-from mi_arena.battles.refusal import Refused, not_saved
+from mi_arena.battles.refusal import Refused, saving
 from mi_arena.miti.editing import Sheet
 from mi_arena.miti.practice import Bar, Score, score
 from mi_arena.miti.vignettes import Vignette, vignettes
 from mi_arena.records.events import Event
-from mi_arena.records.store import EventStore, NotStored
+from mi_arena.records.store import EventStore
 from mi_arena.records.workspace_events import PracticeBarSet, PracticeDone
 from mi_arena.workspace.desk import Desks, Job, check_ready
 from mi_arena.workspace.ledger import Books, Ledger
@@ -133,10 +133,8 @@ class Practice:
         self._append(Event.of(bar, role="admin"))
 
     def _append(self, event: Event) -> None:
-        try:
+        with saving():
             self._store.append(event)
-        except NotStored as error:
-            raise not_saved(error) from None
 
 
 def _numbered(number: int) -> Vignette:

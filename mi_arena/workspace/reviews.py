@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from mi_arena.access.identity import Identity
 from mi_arena.access.keyed import Keyed
-from mi_arena.battles.refusal import Refused, not_saved
+from mi_arena.battles.refusal import Refused, saving
 from mi_arena.dialogue import Message
 from mi_arena.records.drafts import Draft, Drafts, Overtaken
 from mi_arena.records.events import Event
@@ -164,12 +164,13 @@ class Reviews:
         if version != stands:
             raise Refused("overtaken")
         new = Draft(stands + 1, body)
-        try:
-            self._drafts.put(who.rater, _key(item), new, replaces=draft.version if draft else None)
-        except Overtaken:
-            raise Refused("overtaken") from None
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving():
+            try:
+                self._drafts.put(
+                    who.rater, _key(item), new, replaces=draft.version if draft else None
+                )
+            except Overtaken:
+                raise Refused("overtaken") from None
         return new.version
 
     def give(
@@ -185,19 +186,16 @@ class Reviews:
         if known < 0:
             raise Refused("overtaken")
         given = answer(set_, chosen, known + 1, kept(chosen, sent))
-        try:
-            with self._store.transaction() as transaction:
-                books = self._ledger.now()
-                self._set(books, who, set_)
-                before = books.reviews.get(item, {}).get(who.rater, ())
-                if not (before and same_answer(before[-1].told, given)):
-                    if len(before) != known:
-                        raise Refused("overtaken")
-                    if (wait := self._answers.allow(who.rater)) > 0:
-                        raise Refused("too_fast", seconds=round(wait + 0.5))
-                    transaction.append(Event.of(given, role=who.role, rater=who.rater))
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving(), self._store.transaction() as transaction:
+            books = self._ledger.now()
+            self._set(books, who, set_)
+            before = books.reviews.get(item, {}).get(who.rater, ())
+            if not (before and same_answer(before[-1].told, given)):
+                if len(before) != known:
+                    raise Refused("overtaken")
+                if (wait := self._answers.allow(who.rater)) > 0:
+                    raise Refused("too_fast", seconds=round(wait + 0.5))
+                transaction.append(Event.of(given, role=who.role, rater=who.rater))
         # The answer is stored: a draft that stays behind would say the same.
         with suppress(NotStored):
             self._drafts.drop(who.rater, _key(item))
@@ -230,27 +228,21 @@ class Reviews:
             for number, one in enumerate(offered)
         ]
         told = ReviewSetOpened(set=set_, task=task, run=run, each=each, seed=seed, items=items)
-        try:
-            with self._store.transaction() as transaction:
-                if any(not one.set.closed for one in self.of_run(run)):
-                    raise Refused("review_open_already")
-                transaction.append(Event.of(told, role="admin"))
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving(), self._store.transaction() as transaction:
+            if any(not one.set.closed for one in self.of_run(run)):
+                raise Refused("review_open_already")
+            transaction.append(Event.of(told, role="admin"))
         return set_
 
     def close(self, run: str) -> None:
         """Take no more answers for what was sent of a run. Raises ``Refused``."""
-        try:
-            with self._store.transaction() as transaction:
-                open_ = [one.set.told.set for one in self.of_run(run) if not one.set.closed]
-                if not open_:
-                    raise Refused("review_closed")
-                transaction.append_all(
-                    Event.of(ReviewSetClosed(set=one), role="admin") for one in open_
-                )
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving(), self._store.transaction() as transaction:
+            open_ = [one.set.told.set for one in self.of_run(run) if not one.set.closed]
+            if not open_:
+                raise Refused("review_closed")
+            transaction.append_all(
+                Event.of(ReviewSetClosed(set=one), role="admin") for one in open_
+            )
 
     # ---- inside
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from mi_arena.battles.refusal import Code, Refused, not_saved
+from mi_arena.battles.refusal import Code, Refused, saving
 from mi_arena.miti.editing import BadChange, Edit, Misfit, Sheet, Undo, apply
 from mi_arena.records.drafts import Draft, Drafts, Overtaken
-from mi_arena.records.store import NotStored
 
 Blank = Callable[[], Sheet]
 """Makes the sheet that stands before the first change."""
@@ -38,13 +37,12 @@ class Sheets:
                 return before
             marked = before.model_copy(update={"suggestion": suggestion})
             replaces = None if draft is None else draft.version
-            try:
-                kept = Draft(marked.version, marked.model_dump_json())
-                self._drafts.put(owner, key, kept, replaces=replaces)
-            except Overtaken:
-                continue  # another tab was faster: what it left is marked now
-            except NotStored as error:
-                raise not_saved(error) from None
+            with saving():
+                try:
+                    kept = Draft(marked.version, marked.model_dump_json())
+                    self._drafts.put(owner, key, kept, replaces=replaces)
+                except Overtaken:
+                    continue  # another tab was faster: what it left is marked now
             return marked
 
     def change(
@@ -72,17 +70,16 @@ class Sheets:
         except BadChange as error:
             raise misfit(error) from None
         body = after.model_dump_json()
-        try:
-            self._drafts.put(
-                owner,
-                key,
-                Draft(after.version, body),
-                replaces=None if draft is None else draft.version,
-            )
-        except Overtaken:
-            raise Refused("overtaken") from None
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving():
+            try:
+                self._drafts.put(
+                    owner,
+                    key,
+                    Draft(after.version, body),
+                    replaces=None if draft is None else draft.version,
+                )
+            except Overtaken:
+                raise Refused("overtaken") from None
         return before, after
 
     def begun(self, owner: str) -> set[str]:

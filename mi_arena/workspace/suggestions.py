@@ -10,12 +10,12 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mi_arena.battles.refusal import Refused, not_saved
+from mi_arena.battles.refusal import Refused, saving
 from mi_arena.dialogue import spoken_sha256, turns
 from mi_arena.miti.coding import Coding, Utterance, Volley
 from mi_arena.miti.fitting import DoesNotFit, fitted
 from mi_arena.records.events import Event
-from mi_arena.records.store import EventStore, NotStored
+from mi_arena.records.store import EventStore
 from mi_arena.records.suggestion_events import CodingSuggested, SuggestionsAllowed
 from mi_arena.workspace.ledger import Books, Import, Ledger, Material
 
@@ -89,30 +89,24 @@ class Suggestions:
     def allow(self, batch: str, allowed: bool) -> None:
         """Whether suggestions may be shown for an import. Raises ``Refused``: ``no_import``,
         ``import_is_study`` where all of its dialogues are study items, ``not_saved``."""
-        try:
-            with self._store.transaction() as transaction:
-                books = self._ledger.now()
-                found = books.imports.get(batch)
-                if found is None:
-                    raise Refused("no_import")
-                if allowed and not may_take(books, found):
-                    raise Refused("import_is_study")
-                if allowed != (batch in books.suggestions_allowed):
-                    told = SuggestionsAllowed(batch=batch, allowed=allowed)
-                    transaction.append(Event.of(told, role="admin"))
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving(), self._store.transaction() as transaction:
+            books = self._ledger.now()
+            found = books.imports.get(batch)
+            if found is None:
+                raise Refused("no_import")
+            if allowed and not may_take(books, found):
+                raise Refused("import_is_study")
+            if allowed != (batch in books.suggestions_allowed):
+                told = SuggestionsAllowed(batch=batch, allowed=allowed)
+                transaction.append(Event.of(told, role="admin"))
 
     def attach(self, codings: Iterable[Judged]) -> Attached:
         """Keep codings as suggestions, wherever they may be shown. Raises ``Refused``."""
         self._ledger.now()  # the long reading, before others have to wait
-        try:
-            with self._store.transaction() as transaction:
-                # An admin may have forbidden them between look and append.
-                attached = _sorted_out(self._ledger.now(), codings)
-                transaction.append_all(attached.events)
-        except NotStored as error:
-            raise not_saved(error) from None
+        with saving(), self._store.transaction() as transaction:
+            # An admin may have forbidden them between look and append.
+            attached = _sorted_out(self._ledger.now(), codings)
+            transaction.append_all(attached.events)
         return attached
 
 

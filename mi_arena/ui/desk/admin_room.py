@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from mi_arena.access.audit import Audit, Outcome
 from mi_arena.access.guard import require
 from mi_arena.access.members import AccessError, Members
-from mi_arena.battles.refusal import Refused, not_saved
+from mi_arena.battles.refusal import Refused, saving
 from mi_arena.records.audit_events import Target
-from mi_arena.records.store import NotStored
 from mi_arena.ui.desk.admin_view import NUMBERS, page
 from mi_arena.ui.desk.answer import Answer, Call
 from mi_arena.ui.texts import Lang, say, sentences
@@ -66,15 +65,14 @@ class AdminRoom:
         sent = call.sent.get("fields")
         done: str | Told | None = None
         try:
-            done = action(call, sent if isinstance(sent, dict) else {})
+            with saving():
+                done = action(call, sent if isinstance(sent, dict) else {})
         except BadImport as error:
             why = say(call.lang, f"import_{error.problem}", **error.values)
             raise Refused("bad_import", why=why) from None
         except AccessError as error:
             why = say(call.lang, f"access_{error.code}", **error.values)
             return Answer(note=note_html(why, "bad"))
-        except NotStored as error:
-            raise not_saved(error) from None
         finally:
             self._record(call, done)
         told = done.html if isinstance(done, Told) else done
