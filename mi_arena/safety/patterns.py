@@ -30,8 +30,6 @@ _LETTER: dict[Lang, re.Pattern[str]] = {
 
 Where = Literal["before", "after", "match", "clause", "sentence", "text"]
 """Where a guard looks: the clause up to the match, from it on, the match alone, or around it."""
-Wide = Literal["always", "in long clauses"]
-"""Where a pattern may be excused."""
 
 
 class _Entry(BaseModel):
@@ -59,9 +57,8 @@ class Pattern(_Entry):
     """One sign of danger. ``unless`` names guards; left out, those usual in its category hold.
 
     ``beside`` names parts, each of which must be in the sentence too, in any order (``within:
-    text``: anywhere). ``wide``: it also meets harmless lines, so that what was learnt beside the
-    tables may excuse it, be it in long clauses alone; any other stops, whatever else is thought of
-    the text.
+    text``: anywhere). ``wide``: it meets harmless clauses as well, so that the rest of the text
+    tells; what any other meets in a short clause is a plain statement.
     """
 
     lang: Lang
@@ -69,7 +66,7 @@ class Pattern(_Entry):
     beside: list[str] = []
     within: Literal["sentence", "text"] = "sentence"
     unless: list[str] | None = None
-    wide: Wide | None = None
+    wide: bool = False
 
 
 class Table(BaseModel):
@@ -159,9 +156,9 @@ def table(name: str) -> Table:
 
 
 @cache
-def wide(name: str) -> dict[str, Wide]:
-    """The ids of its patterns that may be excused, and where."""
-    return {pattern.id: pattern.wide for pattern in table(name).patterns if pattern.wide}
+def wide(name: str) -> frozenset[str]:
+    """The ids of its wide patterns."""
+    return frozenset(pattern.id for pattern in table(name).patterns if pattern.wide)
 
 
 @cache

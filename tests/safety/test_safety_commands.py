@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -87,14 +86,3 @@ def test_a_label_that_contradicts_itself_is_refused(
 ) -> None:
     assert main(["evaluate", written(tmp_path, line(SAID, stop=True, category=None))]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_many_lines_take_little_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """At least 20,000 lines a minute of this machine's time."""
-    path = written(
-        tmp_path, *[line(f"{n} 我最近睡不好，想少抽点烟，你说怎么办？") for n in range(500)]
-    )
-    main(["check", path])
-    began = time.process_time()
-    assert main(["check", path]) == 0
-    assert time.process_time() - began < 1.5

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi, constants
 from huggingface_hub.utils import close_session
 
+from tests.training.on_hub.commanding import write_config
 from tests.training.on_hub.hub_stand_in import TOKEN, HubStandIn
 from training.on_hub.store import RunStore
 
@@ -34,3 +36,10 @@ def store(hub: HubStandIn) -> RunStore:
     made = RunStore(HfApi(token=TOKEN), "me/mi-arena-runs", "run-1")
     made.create()
     return made
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Of a base on the Hub."""
+    (tmp_path / "mi.jsonl").write_text("{}\n")
+    return write_config(tmp_path)
