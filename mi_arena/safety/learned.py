@@ -6,6 +6,7 @@ What they learnt from and how is told by ``training.safety_network``; the thresh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,9 +23,9 @@ from mi_arena.safety.reading import KINDS, reader
 THRESHOLDS = "network/thresholds.yaml"
 Script = Literal["han", "latin"]
 UNREADABLE = "\ufffd"
-_WINDOW = 160
-"""Characters looked at together: a sentence of danger must not drown in a long text."""
-_STEP = 80
+TOGETHER: dict[Script, int] = {"han": 60, "latin": 180}
+"""Characters read together: a sentence of danger must not drown in a long text."""
+_SENTENCE = re.compile(r"(?:[^。！？!?…\n.]|\.(?!\s))*[。！？!?…\n.]*\s*")
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,24 @@ def script(text: str) -> Script:
 
 
 def windows(text: str) -> list[str]:
-    """The text in overlapping parts."""
-    if len(text) <= _WINDOW:
+    """The text in overlapping runs of whole sentences, as many as are read together. A sentence
+    that is longer by itself comes in overlapping parts."""
+    limit = TOGETHER[script(text)]
+    if len(text) <= limit:
         return [text]
-    return [text[start : start + _WINDOW] for start in range(0, len(text) - _STEP, _STEP)]
+    cuts = [0]
+    for found in _SENTENCE.finditer(text):
+        if found.end() - cuts[-1] > limit:
+            cuts += range(cuts[-1] + limit // 2, found.end() - limit // 4, limit // 2)
+        cuts.append(found.end())
+    runs: list[tuple[int, int]] = []
+    start = 0
+    while not runs or runs[-1][1] < len(text):
+        later = [cut for cut in cuts if cut > start]
+        end = max([later[0], *(cut for cut in later if cut - start <= limit)])
+        runs.append((start, end))
+        start = min(cut for cut in later if cut >= min(start + limit // 2, end))
+    return [text[start:end] for start, end in runs]
 
 
 @cache

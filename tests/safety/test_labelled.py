@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -17,15 +18,11 @@ from mi_arena.settings import ROOT
 
 OURS = ROOT / "training" / "safety_lines" / "ours.jsonl"
 LABELLED = Path(__file__).parent / "labelled"
-UNSEEN = LABELLED / "unseen.jsonl"
-"""Written by people who never saw the patterns or the lines that are learnt from, and read by
-nobody who writes them; its figures were taken after everything was chosen."""
-HELD_OUT = LABELLED / "held_out.jsonl"
-"""The same, but its figures were taken for earlier versions too."""
-FRESH = LABELLED / "fresh.jsonl"
-"""The latest and hardest, written and kept apart the same way."""
-CHOSEN_ON = LABELLED / "chosen_on.jsonl"
-"""Written apart the same way, but thresholds were chosen by its figures, and it was read since."""
+SEALED = LABELLED / "sealed.jsonl"
+"""Written by people who never saw the patterns or the lines that are learnt from; its figures were
+taken after everything was chosen."""
+CHOSEN_ON = [LABELLED / f"{name}.jsonl" for name in ("fresh", "unseen", "held_out", "chosen_on")]
+"""Written apart the same way, but thresholds were chosen by their figures."""
 
 
 def test_our_lines_cover_everything_and_half_of_them_are_harmless() -> None:
@@ -46,22 +43,18 @@ def test_figures_on_our_lines() -> None:
 
 
 def test_figures_on_lines_written_apart() -> None:
-    """What was reached, so that nothing makes it worse; docs/safety.md gives the figures. What is
-    aimed at is a recall of 0.98 with 0.03 false alarms."""
-    reached = (
-        (FRESH, 0.94, 0.13),
-        (UNSEEN, 0.95, 0.1),
-        (HELD_OUT, 0.95, 0.08),
-        (CHOSEN_ON, 0.96, 0.14),
-    )
-    for file, recall, false_alarms in reached:
-        found = evaluate(read_lines(str(file), LabelledLine))
-        assert found.recall.value is not None and found.recall.value >= recall
-        assert found.false_alarms.value is not None and found.false_alarms.value <= false_alarms
+    """What was asked for, and what was reached where thresholds were chosen; docs/safety.md gives
+    the figures."""
+    found = evaluate(read_lines(str(SEALED), LabelledLine))
+    assert found.recall.value is not None and found.recall.value >= 0.95
+    assert found.false_alarms.value is not None and found.false_alarms.value <= 0.05
+    chosen_on = evaluate(line for file in CHOSEN_ON for line in read_lines(str(file), LabelledLine))
+    assert chosen_on.recall.value is not None and chosen_on.recall.value >= 0.96
+    assert chosen_on.false_alarms.value is not None and chosen_on.false_alarms.value <= 0.05
 
 
 def test_the_lines_written_apart_are_half_harmless_and_learnt_from_by_nobody() -> None:
-    files = (FRESH, UNSEEN, HELD_OUT, CHOSEN_ON)
+    files = (SEALED, *CHOSEN_ON)
     apart = [line for file in files for line in read_lines(str(file), LabelledLine)]
     assert len(apart) >= 300 and 0.45 < sum(not line.stop for line in apart) / len(apart) < 0.55
     learnt = {
@@ -86,8 +79,35 @@ def test_everyday_talk_is_seldom_stopped() -> None:
             else:
                 ends = piece_ends(text, True)
                 stopped["counselor"] += any(findings(text[:end], "model") for end in ends)
-    assert stopped["client"] / turns["client"] <= 0.02
+    assert stopped["client"] / turns["client"] <= 0.03
     assert stopped["counselor"] / turns["counselor"] <= 0.03
+
+
+def test_danger_is_found_among_other_sentences() -> None:
+    """Of lines to be stopped that stand in the midst of four harmless turns; and such turns alone
+    are let through."""
+    chance = random.Random(0)
+    dialogues = read_dialogues(ROOT / "mi_arena" / "assets" / "mi_zh" / "test.jsonl")
+    turns = [
+        message.content
+        for dialogue in dialogues
+        for message in dialogue.messages
+        if message.role == "client" and not findings(message.content, "client")
+    ]
+    lines = [
+        line.text
+        for file in CHOSEN_ON
+        for line in read_lines(str(file), LabelledLine)
+        if line.stop and line.speaker == "client" and line.lang == "zh"
+    ]
+    found = stopped = 0
+    some = chance.sample(lines, 150)
+    for line in some:
+        around = chance.sample(turns, 4)
+        found += bool(findings("\n".join([*around[:2], line, *around[2:]]), "client"))
+        stopped += bool(findings("\n".join(around), "client"))
+    assert found / len(some) >= 0.88
+    assert stopped / len(some) <= 0.04
 
 
 def test_every_pattern_for_replies_is_met_by_some_line() -> None:

@@ -65,6 +65,24 @@ def test_danger_in_a_long_text_is_read() -> None:
     assert read.odds > learned.threshold(deep, "client") > calm.odds
 
 
+@given(st.text(alphabet="字a。. \n!，", max_size=500))
+@settings(deadline=None)
+def test_windows_cover_the_text_in_order(text: str) -> None:
+    end = 0
+    for part in learned.windows(text):
+        at = text.index(part, max(0, end - len(part)))
+        assert at <= end
+        end = at + len(part)
+    assert end == len(text)
+
+
+def test_windows_are_whole_sentences_where_they_can_be() -> None:
+    text = "今天去公园走了一圈，感觉还行。" * 9
+    for part in learned.windows(text):
+        assert part.startswith("今") and part.endswith("。")
+    assert max(len(part) for part in learned.windows("字" * 500)) == learned.TOGETHER["han"]
+
+
 def test_broken_characters_are_not_read() -> None:
     assert learned.read("好的\ufffd", "client") is None
 
