@@ -7,8 +7,6 @@ passes. Turns that wait join between two steps, as many as fit.
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 import time
 from collections import deque
@@ -28,7 +26,6 @@ from mi_arena.engine.residency import Residency
 from mi_arena.engine.seeds import arm_seed
 
 log = logging.getLogger(__name__)
-NICENESS = 10
 
 
 @dataclass(eq=False)
@@ -194,7 +191,6 @@ class LocalEngine:
     # ---- the thread
 
     def _run(self) -> None:
-        _give_way()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing)
@@ -253,13 +249,6 @@ class LocalEngine:
     def _show_places(self) -> None:
         for place, request in enumerate(self._waiting, 1):
             request.turn.publish(place=place)
-
-
-def _give_way() -> None:
-    """Let pages be answered first: on Linux a thread, and those that it starts to calculate with,
-    can be of less weight than others."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def one_line(error: Exception) -> str:

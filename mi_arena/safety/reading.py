@@ -163,9 +163,10 @@ def unpacked(kept: dict[str, NDArray[np.generic]]) -> Network:
         for name, value in tensors.items()
         if not name.endswith(".scale")
     }
-    network = Network()
-    network.load_state_dict(state)
-    return network.eval()
+    with torch.device("meta"):  # without first weights, which take longer to draw than to read
+        network = Network()
+    network.load_state_dict(state, assign=True)
+    return network.requires_grad_(False).eval()
 
 
 def read_embeddings(path: Path) -> Embeddings:
@@ -189,9 +190,14 @@ def read_networks(path: Path) -> list[Network]:
         ]
 
 
-@cache
 def reader() -> Reader:
-    """The one that lies in this package."""
+    """The one that lies in this package, read once: whoever comes meanwhile waits for it."""
+    with ONE_AT_A_TIME:
+        return _reader()
+
+
+@cache
+def _reader() -> Reader:
     folder = Path(str(files("mi_arena.safety"))) / "network"
     return Reader(
         Tokenizer.from_file(str(folder / "tokenizer.json")),
