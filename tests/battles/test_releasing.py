@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi_arena.access.identity import Identity
@@ -65,6 +65,7 @@ sentences = st.lists(
 
 
 @given(sentences, sentences, st.integers(0, 30), st.integers(0, 30))
+@settings(deadline=None)
 def test_what_is_released_was_written_and_only_grows(
     base: list[str], tuned: list[str], first: int, second: int
 ) -> None:

@@ -145,7 +145,7 @@ FORGERIES: dict[str, tuple[str, Callable[[Rows], Rows], str]] = {
     ),
     "an import that names the epoch": (
         "judgements",
-        lambda rows: [row if row["epoch"] else row | {"epoch": rows[0]["epoch"]} for row in rows],
+        lambda rows: [row | {"epoch": max(r["epoch"] or "" for r in rows)} for row in rows],
         "names an epoch, and is of no battle",
     ),
     "a match of no match": (
