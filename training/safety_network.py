@@ -2,8 +2,8 @@
 
 It starts from the sentence encoder (``training.sentence_encoder`` says where that is from) and
 learns from the labelled lines in ``training/safety_lines`` and from everyday turns, which are taken
-as harmless. ``--seed`` makes one that errs elsewhere than its sisters. On a CPU with AMX an epoch
-takes about two minutes, on others some ten. ``training.safety_thresholds`` puts networks together.
+as harmless. ``--seed`` makes one that errs elsewhere than its sisters. On a core with AMX an epoch
+takes some six minutes. ``training.safety_thresholds`` puts networks together.
 """
 
 from __future__ import annotations

@@ -131,4 +131,4 @@ def test_long_text_takes_no_time(text: str) -> None:
     scan("warm")
     began = time.process_time()
     scan(text)
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 0.5

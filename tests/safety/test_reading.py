@@ -38,8 +38,8 @@ def test_missing_weights_are_no_network() -> None:
         reading.unpacked(kept)
 
 
-def test_nothing_is_learnt_of_texts_without_danger_being_last() -> None:
-    """A convolution that looked past a text's end would see its neighbour's padding."""
+def test_a_short_text_does_not_see_the_padding_beside_a_long_one() -> None:
+    """Convolutions look past its end."""
     long = "今天天气不错，我出去走了走，" * 6
     alone, beside = (
         reading.reader().read(texts, "client")[0] for texts in (["我想自杀"], ["我想自杀", long])
