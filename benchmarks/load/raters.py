@@ -25,6 +25,8 @@ SAID = (
 OVERALL = ("A", "B", "tie", "both_unacceptable")
 ROUNDS = 2
 AWAY_SECONDS = 0.5
+LAST_SECONDS = 20.0
+"""How long a rater whose time is over still waits for an answer: a queued turn may take longer."""
 
 
 @dataclass
@@ -109,12 +111,15 @@ async def _judge(tab: Tab, page: Page, overall: str, seen: Seen) -> str:
 
 
 async def _again(seen: Seen, call: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-    while time.monotonic() < seen.until:
+    while (left := seen.until - time.monotonic()) > 0:
         try:
-            return await call()
+            async with asyncio.timeout(left + LAST_SECONDS):
+                return await call()
         except NoAnswer:
             seen.away += 1
             await asyncio.sleep(AWAY_SECONDS)
+        except TimeoutError:
+            break
     raise _OverError
 
 

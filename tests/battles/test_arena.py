@@ -331,9 +331,8 @@ def test_ordinals_count_a_raters_judgements(arena: Arena, rater: Identity) -> No
 def test_stopping_keeps_what_was_said_and_ends_soon(
     tmp_path: Path, pair_folders: tuple[Path, Path]
 ) -> None:
-    endless = make_pair(
-        *pair_folders, decoding={"max_new_tokens": 380, "temperature": 1.0, "top_k": 0}
-    )
+    # Greedy: what a small model draws at random now and then reads like harm, and is withheld.
+    endless = make_pair(*pair_folders, decoding={"max_new_tokens": 380, "temperature": 0})
     arena = open_arena(tmp_path, [endless])
     try:
         who = public("t")
@@ -346,7 +345,8 @@ def test_stopping_keeps_what_was_said_and_ends_soon(
         arena.stop(who, token)
         view = arena.view(who, token)
         assert view.phase == "open"
-        assert {r.end for r in view.rounds[0].replies.values()} <= {"cancelled", "stop"}  # type: ignore[union-attr]
+        ends = {reply.end for reply in view.rounds[0].replies.values()}  # type: ignore[union-attr]
+        assert ends == {"cancelled"}
     finally:
         arena.close()
 
