@@ -44,6 +44,8 @@ class Seen:
     away: int = 0
     """Calls without an answer: the server was down, or went down."""
     rounds: int = 0
+    ended: int = 0
+    """Battles that ended without a judgement, as two withheld replies end them."""
 
 
 class _OverError(Exception):
@@ -67,30 +69,42 @@ async def _battle(tab: Tab, page: Page, chance: random.Random, seen: Seen) -> No
     topic = chance.choice(TOPICS)
     for number in range(ROUNDS):
         text = f"{chance.choice(SAID)}{chance.choice(SAID)}"
-        await _say(tab, page, topic, text, number, seen)
+        if not await _say(tab, page, topic, text, number, seen):
+            seen.ended += 1
+            await _again(seen, lambda: tab.call(page.handler("restart", "click")))
+            return
         seen.rounds += 1
     seen.receipts.append(await _judge(tab, page, chance.choice(OVERALL), seen))
     await _again(seen, lambda: tab.call(page.handler("again", "click")))
 
 
-async def _say(tab: Tab, page: Page, topic: str, text: str, number: int, seen: Seen) -> None:
-    """Until the page shows one round more, both of its replies whole."""
-    send = page.handler("send", "click")
+async def _say(tab: Tab, page: Page, topic: str, text: str, number: int, seen: Seen) -> bool:
+    """Until the page shows one round more, both of its replies whole; false where the battle ends
+    instead."""
+    send, retry = page.handler("send", "click"), page.handler("retry", "click")
+    followed = page.after(send)
+    shown: dict[str, Any] = {}
     while True:
-        shown = await _again(seen, lambda: tab.call(page.handler(None, "load")))
-        if _whole_rounds(shown) > number:
-            return
         if shown.get("retry:visible"):
-            told = await _again(seen, lambda: tab.call(page.handler("retry", "click")))
+            told = await _again(seen, lambda: tab.call(retry))
         elif _answering(shown):
             told = {}
-        else:
+        elif shown.get("send:visible", True):
             told = await _again(seen, lambda: tab.call(send, topic=topic, text=text))
+        else:
+            return False
         if told.get("problem"):
             seen.told["saying"] += 1
             await asyncio.sleep(AWAY_SECONDS)
-            continue
-        await _again(seen, lambda: tab.call(page.after(send)))
+        else:
+            await _again(seen, lambda: tab.call(followed))
+            shown = await _again(seen, lambda: tab.call(page.after(followed)))
+            if _whole_rounds(shown) > number:
+                return True
+        # What the page shows may be of before a restart.
+        shown = await _again(seen, lambda: tab.call(page.handler(None, "load")))
+        if _whole_rounds(shown) > number:
+            return True
 
 
 async def _judge(tab: Tab, page: Page, overall: str, seen: Seen) -> str:

@@ -60,6 +60,9 @@ class BattlePage:
         self.browser = browser
         self.painted = gr.State("")
         """The token of the battle on the page: a form is emptied only when another comes."""
+        self.answering = gr.State()
+        """Whether a running turn is on the page, so that its end must be painted; ``None`` where
+        the server forgot, as a restart makes it."""
         self.following: list[Any] = []
         """Events that follow a running turn; what changes battle or language cancels them."""
         self._build()
@@ -95,7 +98,7 @@ class BattlePage:
     def outputs(self) -> list[Any]:
         """Every component this page may change."""
         return [
-            self.browser, self.painted, self.consent_box, self.notice, self.agree,
+            self.browser, self.painted, self.answering, self.consent_box, self.notice, self.agree,
             *self.topics.outputs(), self.finished, self.live, self.status, self.crisis,
             self.talk_box, self.text, self.problem, self.send, self.stop, self.retry, self.restart,
             self.need_help, *self.judging.outputs(), *self.outcome.outputs(),
@@ -103,9 +106,6 @@ class BattlePage:
 
     def _wire(self) -> None:
         everything = self.outputs()
-        self.follow: dict[str, Any] = {
-            "fn": self.on_follow, "inputs": [self.browser], "outputs": everything, **WAITING,
-        }  # fmt: skip
         agreed = self.agree.click(self.on_agree, [self.browser], everything, **AT_ONCE)
         self.topics.connect(self.text)
         said = gr.on(
@@ -117,8 +117,7 @@ class BattlePage:
         )
         here = [self.browser, self.painted]
         retried = self.retry.click(self.on_retry, here, everything, **AT_ONCE)
-        answered = said.then(**self.follow), retried.then(**self.follow)
-        self.following += answered
+        answered = self.follow_after(said), self.follow_after(retried)
         self.stop.click(self.on_stop, here, everything, **AT_ONCE)
         self.restart.click(self.on_restart, here, everything, cancels=self.following, **AT_ONCE)
         self.outcome.again.click(self.on_again, [self.browser], everything, **AT_ONCE)
@@ -127,6 +126,14 @@ class BattlePage:
             event.then(js=focus_on("#crisis section, #text textarea"))
         self.need_help.click(js=f"() => document.getElementById('{HELP_TAB}-button')?.click()")
         self.judging.connect(everything)
+
+    def follow_after(self, event: Any) -> Any:
+        """After ``event``, paint a running turn while it goes on, and everything at its end."""
+        followed = event.then(self.on_follow, [self.browser], [self.live, self.status], **WAITING)
+        self.following.append(followed)
+        return followed.then(
+            self.on_answered, [self.browser, self.answering], self.outputs(), **AT_ONCE
+        )
 
     # ---- handlers
 
@@ -179,8 +186,8 @@ class BattlePage:
     async def on_follow(self, stored: object, request: gr.Request) -> AsyncIterator[Updates]:
         """Repaint the growing replies until both have ended.
 
-        It never writes the session back: what the reader changed meanwhile must stand. Sleeping
-        here holds no thread, so that many may wait without keeping others from being served.
+        Sleeping here holds no thread, so that many may wait without keeping others from being
+        served.
         """
         session, who = self._who(stored, request)
         told = None
@@ -197,12 +204,19 @@ class BattlePage:
                 updates[self.status] = told = status
             yield updates
             await asyncio.sleep(PAINT_SECONDS)
-        painted = await asyncio.to_thread(self.paint, session, request)
+        yield {self.live: gr.skip()}
+
+    def on_answered(self, stored: object, answering: object, request: gr.Request) -> Updates:
+        """Paint what a turn came to. It never writes the session back: what the reader changed
+        meanwhile must stand."""
+        if answering is False:
+            return {self.live: gr.skip()}
+        painted = self.paint(Session.read(stored, request), request)
         kept = [self.browser, self.painted, self.problem]
         if not painted.get(self.crisis):
             # Help may stand there for words that were refused, and so are in no battle.
             kept.append(self.crisis)
-        yield {part: update for part, update in painted.items() if part not in kept}
+        return {part: update for part, update in painted.items() if part not in kept}
 
     def on_stop(self, stored: object, painted: str, request: gr.Request) -> Updates:
         session, who = self._who(stored, request)
@@ -253,6 +267,7 @@ class BattlePage:
         return {
             self.browser: session.write(),
             self.painted: session.battle,
+            self.answering: answering,
             # Not beside what tells somebody that this is for adults.
             self.consent_box: gr.update(visible=not consented and view is None),
             **self.topics.painted(shown=consented and view is None, emptied=view is None),

@@ -12,6 +12,7 @@ from mi_arena.access.identity import Identities
 from mi_arena.battles.arena import Arena
 from mi_arena.ui.admin_tabs import AdminTabs
 from mi_arena.ui.battle_page import HELP_TAB, BattlePage
+from mi_arena.ui.blocks import Pages
 from mi_arena.ui.desk.rooms import workspace_rooms
 from mi_arena.ui.desk.shell import DeskShell
 from mi_arena.ui.events import AT_ONCE
@@ -41,9 +42,9 @@ def build(
     tools: PipelineTools,
     minimum_n: int,
     hugging_face: HuggingFaceSignIn | None = None,
-) -> gr.Blocks:
+) -> Pages:
     """The app; a caller launches it with ``launch_options``, and installs ``hugging_face``."""
-    with gr.Blocks(title="MI Arena", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as app:
+    with Pages(title="MI Arena", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as app:
         browser = gr.BrowserState({}, storage_key=STORAGE_KEY, secret=STORAGE_KEY)
         language = gr.Textbox(visible=False)
         with gr.Row(elem_id="head", elem_classes="cornered"):
@@ -149,12 +150,17 @@ def build(
         # Results are looked at after a judgement as a rule: never show those of a minute ago.
         results_tab.select(**results.refreshed)
         admin_tabs.connect()
-        loaded = app.load(on_load, [browser], everything, **AT_ONCE).then(**battle.follow)
-        battle.following.append(loaded)
+        loaded = battle.follow_after(app.load(on_load, [browser], everything, **AT_ONCE))
         loaded.then(js=focus_on("#crisis section"))
-        switch.click(
-            on_switch, [browser, topics.topic], everything, cancels=battle.following, **AT_ONCE
-        ).then(**battle.follow)
+        battle.follow_after(
+            switch.click(
+                on_switch,
+                [browser, topics.topic],
+                everything,
+                cancels=list(battle.following),
+                **AT_ONCE,
+            )
+        )
         language.change(None, [language], None, js=SET_LANGUAGE)
     return app
 

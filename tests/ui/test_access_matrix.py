@@ -34,6 +34,7 @@ EVERYBODY: dict[str, set[str]] = {
     "send.click": set(),
     "retry.click": set(),
     "on_follow.then": set(),
+    "on_answered.then": set(),
     "stop.click": set(),
     "restart.click": set(),
     "again.click": set(),
