@@ -30,7 +30,7 @@ from mi_arena.publishing.opening import open_publisher
 from mi_arena.publishing.publisher import Publisher
 from mi_arena.records.drafts import DRAFTS_NAME, Drafts
 from mi_arena.records.store import DATABASE_NAME, EventStore, StoreError
-from mi_arena.safety.reading import reader
+from mi_arena.safety.check import make_ready
 from mi_arena.serving import SERVED_NAME, Serving, choose_kept, other_prompt
 from mi_arena.settings import Settings, SettingsError, study_secret
 from mi_arena.workspace.workspace import Workspace
@@ -155,7 +155,7 @@ def open_house(settings: Settings) -> House:
     problems += [warning for pair in pairs if (warning := other_prompt(pair))]
     for line in problems:
         print(line, file=sys.stderr, flush=True)
-    reader()  # before anybody waits for it
+    make_ready()
     if publisher and not publisher.wait_for_restore(RESTORE_SECONDS):
         log.error("the records are not restored; nothing is taken until they are")
     rules = Rules(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from importlib.resources import files
-
-import yaml
 
 from mi_arena.jobs.script import BadInput
 from mi_arena.llm.endpoint import Endpoint
+from mi_arena.packaged_yaml import packaged_yaml
 
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
@@ -49,8 +47,7 @@ def price_of(
         raise BadInput("--price-in and --price-out: name both, in USD per million tokens")
     if price_in is not None:
         return Price(price_in, price_out, "as given by --price-in and --price-out")
-    text = files("mi_arena.llm").joinpath("prices.yaml").read_text(encoding="utf-8")
-    table = yaml.safe_load(text)
+    table = packaged_yaml("mi_arena.llm", "prices.yaml")
     models = table["hosts"].get(endpoint.host, {})
     entry = models.get(endpoint.model) or models.get(_DATED.sub("", endpoint.model))
     if entry is None:

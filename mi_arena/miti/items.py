@@ -6,11 +6,11 @@ Knows what the form says in Chinese and English, not how it is filled, checked o
 from __future__ import annotations
 
 from functools import cache, cached_property
-from importlib.resources import files
 from typing import Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mi_arena.packaged_yaml import packaged_yaml
 
 Lang = Literal["zh", "en"]
 GlobalKey = Literal["CCT", "SST", "PARTNERSHIP", "EMPATHY"]
@@ -98,5 +98,4 @@ class Items(_Strict):
 
 @cache
 def items() -> Items:
-    text = files("mi_arena.miti").joinpath("items.yaml").read_text(encoding="utf-8")
-    return Items.model_validate(yaml.safe_load(text))
+    return Items.model_validate(packaged_yaml("mi_arena.miti", "items.yaml"))

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mi_arena.miti.alignment import Segment, align, globals_apart
 from mi_arena.miti.coding import Coding
 from mi_arena.miti.items import Code, GlobalKey, Lang, Wording, items
+from mi_arena.packaged_yaml import packaged_yaml
 
 
 class _Strict(BaseModel):
@@ -183,5 +182,4 @@ class _Confusions(_Strict):
 
 @cache
 def _confusions() -> _Confusions:
-    text = files("mi_arena.miti").joinpath("confusions.yaml").read_text(encoding="utf-8")
-    return _Confusions.model_validate(yaml.safe_load(text))
+    return _Confusions.model_validate(packaged_yaml("mi_arena.miti", "confusions.yaml"))

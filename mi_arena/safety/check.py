@@ -27,6 +27,12 @@ _CLAUSE = re.compile(r"[^，,。！？!?.;；\n]{2,}")
 TABLES: dict[Speaker, str] = {"client": crisis.TABLE, "model": replies.TABLE}
 
 
+def make_ready() -> None:
+    """Read what looking at a text needs, about a second: before anybody waits for it."""
+    for speaker in TABLES:
+        findings("", speaker)
+
+
 def findings(text: str, speaker: Speaker) -> list[Finding]:
     """Signs of danger in what a client wrote, or of harm in what a model answered: the patterns',
     and what the networks see beside them."""

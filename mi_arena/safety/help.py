@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from mi_arena.packaged_yaml import packaged_yaml
 from mi_arena.safety.categories import CLIENT_CATEGORIES, ClientCategory
 
 Need = ClientCategory | Literal["minor"]
@@ -59,8 +58,7 @@ class HelpTable(BaseModel):
 
 @cache
 def help_table() -> HelpTable:
-    text = files("mi_arena.safety").joinpath("help.yaml").read_text(encoding="utf-8")
-    return HelpTable.model_validate(yaml.safe_load(text))
+    return HelpTable.model_validate(packaged_yaml("mi_arena.safety", "help.yaml"))
 
 
 def place_of(locale: str) -> str:

@@ -10,12 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
-import yaml
 from scipy.special import logsumexp
 
+from mi_arena.packaged_yaml import packaged_yaml
 from mi_arena.safety.categories import Category, Speaker
 from mi_arena.safety.plain_text import unmarked
 from mi_arena.safety.reading import KINDS, reader
@@ -83,6 +82,5 @@ def windows(text: str) -> list[str]:
 
 @cache
 def thresholds() -> Mapping[Speaker, Mapping[Script, float]]:
-    text = files("mi_arena.safety").joinpath(THRESHOLDS).read_text(encoding="utf-8")
-    found: Mapping[Speaker, Mapping[Script, float]] = yaml.safe_load(text)
+    found: Mapping[Speaker, Mapping[Script, float]] = packaged_yaml("mi_arena.safety", THRESHOLDS)
     return found

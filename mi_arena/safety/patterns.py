@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from mi_arena.packaged_yaml import packaged_yaml
 from mi_arena.safety.categories import Category, Lang
 from mi_arena.safety.plain_text import HAN, views
 
@@ -151,8 +150,7 @@ class Signs:
 @cache
 def table(name: str) -> Table:
     """The table of that file name in this package."""
-    text = files("mi_arena.safety").joinpath(name).read_text(encoding="utf-8")
-    return Table.model_validate(yaml.safe_load(text))
+    return Table.model_validate(packaged_yaml("mi_arena.safety", name))
 
 
 @cache

@@ -14,14 +14,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import Literal, NamedTuple, get_args
 
-import yaml
 from phonenumbers import Leniency, PhoneNumberMatcher
 from pydantic import BaseModel, ConfigDict, Field
 
+from mi_arena.packaged_yaml import packaged_yaml
 from mi_arena.safety.numbers_in_text import Plain, numbers_in, plain
 
 Kind = Literal["EMAIL", "ID", "BANK", "PHONE", "ACCOUNT", "ADDRESS", "NAME"]
@@ -86,8 +85,7 @@ class _Compiled:
 
 
 def personal_data_table() -> PersonalDataTable:
-    text = files("mi_arena.safety").joinpath("personal_data.yaml").read_text(encoding="utf-8")
-    return PersonalDataTable.model_validate(yaml.safe_load(text))
+    return PersonalDataTable.model_validate(packaged_yaml("mi_arena.safety", "personal_data.yaml"))
 
 
 def mask(text: str) -> Masked:

@@ -9,9 +9,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 
-import yaml
+from mi_arena.packaged_yaml import packaged_yaml
 
 HAN = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 FILLER = r"[ .·•*_~|/\\^+=\-]+"
@@ -24,9 +23,8 @@ _BLANKS = re.compile(r"[^\S\n]+")
 @cache
 def plain_characters() -> Mapping[int, str]:
     """For ``str.translate``: traditional characters to simplified ones."""
-    text = files("mi_arena.safety").joinpath("traditional.yaml").read_text(encoding="utf-8")
     table = {"’": "'", "‘": "'"}
-    for pairs in yaml.safe_load(text):
+    for pairs in packaged_yaml("mi_arena.safety", "traditional.yaml"):
         table |= {pair[0]: pair[1] for pair in pairs.split()}
     return str.maketrans(table)
 

@@ -1,8 +1,9 @@
-"""Pages on which a component that doesn't change costs nothing.
+"""Pages on which a component that doesn't change costs nothing, nor does a visitor's coming.
 
 Gradio makes a component anew for every output that isn't given a plain value, ``gr.skip()`` among
-them, and does it on the one thread that serves everybody: about half a millisecond each. A page of
-two hundred outputs of which one changes kept all others waiting.
+them, and writes down every component's settings for every visitor, which only its deep links read.
+It does so on the one thread that serves everybody, about half a millisecond a component: a reply
+that grew, or a visitor who came, kept all others waiting.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
-from gradio.blocks import convert_component_dict_to_list
+from gradio.blocks import Block, BlocksConfig, convert_component_dict_to_list
+from gradio.renderable import Renderable
 from gradio.state_holder import SessionState
 
 UNCHANGED = gr.skip()
@@ -20,6 +22,10 @@ UNCHANGED = gr.skip()
 
 class Pages(gr.Blocks):
     """``gr.Blocks`` that hands Gradio only what changes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.default_config = _Config(self)
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any],
@@ -44,6 +50,26 @@ class Pages(gr.Blocks):
             for number, value in zip(changed, made, strict=True):
                 told[number] = value
         return told
+
+
+class _Config(BlocksConfig):
+    """All components; each session gets a copy, in which it keeps those that it changed."""
+
+    def __copy__(self) -> BlocksConfig:
+        copied = super().__copy__()
+        copied.__class__ = _SessionConfig
+        return copied
+
+
+class _SessionConfig(BlocksConfig):
+    @staticmethod
+    def config_for_block(
+        _id: int, rendered_ids: list[int], block: Block, renderable: Renderable | None = None
+    ) -> dict[str, Any]:
+        """Nothing, but for what a page renders anew."""
+        if renderable is None:
+            return {}
+        return BlocksConfig.config_for_block(_id, rendered_ids, block, renderable)
 
 
 def _is_unchanged(value: object) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Literal
 
-import yaml
+from mi_arena.packaged_yaml import packaged_yaml
 
 Lang = Literal["zh", "en"]
 LANGS: tuple[Lang, Lang] = ("zh", "en")
@@ -25,8 +24,7 @@ def all_texts() -> dict[Lang, dict[str, str]]:
     """Every sentence by language and key. Raises ``ValueError`` for a key that is there twice."""
     texts: dict[Lang, dict[str, str]] = {lang: {} for lang in LANGS}
     for name in FILES:
-        text = files("mi_arena.ui").joinpath(name).read_text(encoding="utf-8")
-        loaded: dict[Lang, dict[str, str]] = yaml.safe_load(text)
+        loaded: dict[Lang, dict[str, str]] = packaged_yaml("mi_arena.ui", name)
         for lang in LANGS:
             if twice := texts[lang].keys() & loaded[lang].keys():
                 raise ValueError(f"{name}: there already: {', '.join(sorted(twice))}")
