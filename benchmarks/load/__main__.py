@@ -161,7 +161,7 @@ def _report(
     growth = watched.growth
     rows = [
         ("rounds of both sides", f"{seen.rounds:,}", ""),
-        ("battles ended for a withheld reply", f"{seen.ended:,}", ""),
+        ("battles ended without a judgement", f"{seen.ended:,}", ""),
         ("judgements acknowledged", f"{found.acknowledged:,}", ""),
         ("judgements stored", f"{found.stored:,}", ""),
         ("acknowledged and lost", f"{found.lost}", "0"),

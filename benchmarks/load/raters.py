@@ -45,7 +45,7 @@ class Seen:
     """Calls without an answer: the server was down, or went down."""
     rounds: int = 0
     ended: int = 0
-    """Battles that ended without a judgement, as two withheld replies end them."""
+    """Battles that ended unjudged, as two withheld replies or a sign of danger end them."""
 
 
 class _OverError(Exception):
@@ -68,7 +68,7 @@ async def _battle(tab: Tab, page: Page, chance: random.Random, seen: Seen) -> No
     await _again(seen, lambda: tab.call(page.handler("agree", "click")))
     topic = chance.choice(TOPICS)
     for number in range(ROUNDS):
-        text = f"{chance.choice(SAID)}{chance.choice(SAID)}"
+        text = "".join(chance.sample(SAID, 2))
         if not await _say(tab, page, topic, text, number, seen):
             seen.ended += 1
             await _again(seen, lambda: tab.call(page.handler("restart", "click")))
@@ -138,7 +138,9 @@ async def _again(seen: Seen, call: Callable[[], Awaitable[dict[str, Any]]]) -> d
 
 
 def _whole_rounds(shown: dict[str, Any]) -> int:
-    return str(shown.get("finished") or "").count('class="round"')
+    """Without one whose replies broke off, which stands there too."""
+    rounds = str(shown.get("finished") or "").count('class="round"')
+    return rounds - bool(shown.get("retry:visible"))
 
 
 def _answering(shown: dict[str, Any]) -> bool:
