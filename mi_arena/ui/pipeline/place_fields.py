@@ -10,6 +10,7 @@ import gradio as gr
 import torch
 
 from mi_arena.jobs.steps import Field, FormError, number_in
+from mi_arena.ui.events import AT_ONCE
 from mi_arena.ui.session import Session
 from mi_arena.ui.texts import say
 
@@ -53,9 +54,7 @@ class PlaceFields:
             ),
             [self.kind],
             [self.gpus, self.flavor, self.hours],
-            show_progress="hidden",
-            queue=False,
-            api_visibility="private",
+            **AT_ONCE,
         )
 
     def inputs(self) -> list[Any]:

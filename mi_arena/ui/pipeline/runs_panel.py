@@ -10,6 +10,7 @@ import gradio as gr
 
 from mi_arena.jobs.launching import Launcher
 from mi_arena.jobs.viewing import RunView
+from mi_arena.ui.events import UNTOLD
 from mi_arena.ui.pipeline.admins import Admins, Planned, Updates
 from mi_arena.ui.pipeline.downloads import Downloads
 from mi_arena.ui.pipeline.run_html import files_html, log_html, run_html, run_label
@@ -108,7 +109,6 @@ class RunsPanel:
         # What is on the page already, so that a tick sends what has changed and nothing else.
         self.painted = gr.State({})
         self.timer = gr.Timer(TICK_SECONDS, active=False)
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         inputs = [browser, chosen, self.painted]
         outputs = self.outputs()
         for trigger, handler in (
@@ -118,7 +118,7 @@ class RunsPanel:
             (stop.click, admins.act("stop", self.stop)),
             (resume.click, admins.act("resume", self.resume)),
         ):
-            trigger(handler, inputs, [*outputs, *changed_outputs, admins.note], **quiet)
+            trigger(handler, inputs, [*outputs, *changed_outputs, admins.note], **UNTOLD)
 
     def outputs(self) -> list[Any]:
         beside = self._beside.outputs() if self._beside else []

@@ -33,6 +33,7 @@ from mi_arena.jobs.viewing import RunView
 from mi_arena.pairs import Pair
 from mi_arena.serving import CannotServe
 from mi_arena.settings import ROOT
+from mi_arena.ui.events import UNTOLD
 from mi_arena.ui.pipeline.admins import Acted, Admins, Updates
 from mi_arena.ui.pipeline.check_html import check_html
 from mi_arena.ui.pipeline.comparison_part import Compared, ComparisonPart
@@ -115,7 +116,6 @@ class TrainPage:
 
     def _connect(self, admins: Admins, of_runs: Admins, browser: gr.BrowserState) -> None:
         quiet: dict[str, Any] = {"show_progress": "minimal", "api_visibility": "private"}
-        hidden = quiet | {"show_progress": "hidden"}
         place = self.place.inputs()
         fields = [browser, self.recipe, self.name, *place, *self.form.inputs()]
         preview = [self.command, self.yaml]
@@ -132,10 +132,10 @@ class TrainPage:
             "fn": admins.only(self.on_preview),
             "inputs": [browser, *preview, *fields[1:]],
             "outputs": [*preview, self.note, self.checked],
-            **hidden,
+            **UNTOLD,
         }
         base.input(
-            admins.only(self.on_base), [browser, base], [*brought, self.note], **hidden
+            admins.only(self.on_base), [browser, base], [*brought, self.note], **UNTOLD
         ).then(**previewed)
         # What a person enters, and no more: a form that is filled in shows its preview itself, and
         # would else ask for one for every field. A text tells of keys alone while it is entered,
