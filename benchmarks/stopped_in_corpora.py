@@ -13,11 +13,13 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mi_arena.safety.check import findings
+from mi_arena.safety.categories import Speaker
+from mi_arena.safety.check import findings_in
 from mi_arena.safety.evaluation import Share
 
 Turns = list[tuple[str, str]]
 """Who (client or counselor) said what."""
+SPEAKERS: dict[str, Speaker] = {"client": "client", "counselor": "model"}
 
 
 def smilechat(path: Path) -> Iterator[tuple[bool, Turns]]:
@@ -48,8 +50,10 @@ def mdd5k(path: Path) -> Iterator[Turns]:
 def told(name: str, dialogues: Iterable[Turns]) -> None:
     stopped = whole = turns = stopped_turns = replies = stopped_replies = 0
     for dialogue in dialogues:
-        found = [bool(findings(text, "client")) for role, text in dialogue if role == "client"]
-        answers = [bool(findings(text, "model")) for role, text in dialogue if role == "counselor"]
+        found, answers = (
+            [bool(one) for one in findings_in([t for role, t in dialogue if role == who], speaker)]
+            for who, speaker in SPEAKERS.items()
+        )
         whole, stopped = whole + 1, stopped + any(found)
         turns, stopped_turns = turns + len(found), stopped_turns + sum(found)
         replies, stopped_replies = replies + len(answers), stopped_replies + sum(answers)

@@ -10,18 +10,19 @@ import pytest
 from mi_arena.engine.residency import device_memory, on_gpu
 from mi_arena.jobs.script import BadInput
 from mi_arena.jobs.turns import turn
-from mi_arena.main import open_house, pauses_for_training
+from mi_arena.main import open_house, pauses_for_training, serve
 from mi_arena.settings import Settings
 from tests.processes import until
 
 
-def settings(folder: Path, pauses: str = "auto") -> Settings:
+def settings(folder: Path, pauses: str = "auto", **others: object) -> Settings:
     return Settings.model_validate(
         {
             "data": folder / "data",
             "runs": folder / "runs",
             "secret": "sixteen characters",
             "training_pauses_serving": pauses,
+            **others,
         }
     )
 
@@ -63,3 +64,26 @@ def test_a_folder_of_runs_that_cannot_be_used_is_one_line(tmp_path: Path) -> Non
     with pytest.raises(BadInput, match="cannot be written") as raised:
         open_house(settings(tmp_path, "yes"))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("models", "/nowhere/models.yaml"), ("data", "/proc/nowhere")]
+)
+def test_a_file_or_folder_that_cannot_be_used_stops_the_start_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    assert serve(settings(tmp_path, **{name: Path(value)}), on_space=False) == 2
+    told = capsys.readouterr().err
+    assert value in told and told.count("\n") == 1
+
+
+def test_a_pair_too_large_for_the_memory_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = open_house(settings(tmp_path, memory_gb=0.01))
+    try:
+        assert not house.arena.offer.pairs()
+    finally:
+        house.close()
+    told = capsys.readouterr().err
+    assert "pair demo is left out" in told and "MI_ARENA_MEMORY_GB" in told

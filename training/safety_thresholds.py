@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     chosen: dict[str, dict[str, float]] = {}
     for speaker in reading.KINDS:
         own = [line for line in lines if line.speaker == speaker]
-        read = [learned.read(line.text, speaker) for line in own]
+        read = learned.read([line.text for line in own], speaker)
         odds = np.array([one.odds if one else np.inf for one in read])
         stop = np.array([line.stop for line in own])
         scripts = np.array([learned.script(line.text) for line in own])

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from mi_arena.engine.protocol import ARMS, Arm, Snapshot
-from mi_arena.safety.check import findings
+from mi_arena.safety.check import findings_in
 from mi_arena.safety.patterns import Finding
 
 _SENTENCE_END = re.compile(r"""(?:[。！？!?…\n]+|\.(?=\s))["'”’」』）)]*""")
@@ -51,8 +51,10 @@ class Release:
         going = [len(ends[arm]) for arm in ARMS if not _has_ended(snapshot, arm)]
         pieces = min(going, default=max(len(one) for one in ends.values()))
         texts = {arm: snapshot.text[arm][: _end(ends[arm], pieces)] for arm in ARMS}
-        for arm in ARMS:
-            if texts[arm] != self.texts[arm] and (found := findings(texts[arm], "model")):
+        grown = [arm for arm in ARMS if texts[arm] != self.texts[arm]]
+        looked_at = findings_in([texts[arm] for arm in grown], "model")
+        for arm, found in zip(grown, looked_at, strict=True):
+            if found:
                 self.withhold()
                 return arm, found
         self.texts = texts

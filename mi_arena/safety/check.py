@@ -9,6 +9,7 @@ words is never excused.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mi_arena.safety import crisis, learned, replies
 from mi_arena.safety.categories import CATEGORIES, Category, Speaker
@@ -36,8 +37,29 @@ def make_ready() -> None:
 def findings(text: str, speaker: Speaker) -> list[Finding]:
     """Signs of danger in what a client wrote, or of harm in what a model answered: the patterns',
     and what the networks see beside them."""
+    return findings_in([text], speaker)[0]
+
+
+def findings_in(texts: Sequence[str], speaker: Speaker) -> list[list[Finding]]:
+    """Those of each text; of many at once sooner than one by one."""
+    read = learned.read(texts, speaker)
+    return [_told(text, speaker, one) for text, one in zip(texts, read, strict=True)]
+
+
+def categories_in(said: Sequence[tuple[str, Speaker]]) -> list[Category | None]:
+    """For which kind of danger each stops."""
+    found: list[Category | None] = [None] * len(said)
+    for speaker in TABLES:
+        own = [number for number, one in enumerate(said) if one[1] == speaker]
+        for number, ones in zip(
+            own, findings_in([said[one][0] for one in own], speaker), strict=True
+        ):
+            found[number] = category_of(ones)
+    return found
+
+
+def _told(text: str, speaker: Speaker, read: learned.Learnt | None) -> list[Finding]:
     found = pattern_findings(text, speaker)
-    read = learned.read(text, speaker)
     if read is None:
         return found
     over = read.odds - learned.threshold(text, speaker)
@@ -59,7 +81,7 @@ def _stated_plainly(text: str, speaker: Speaker, found: list[Finding]) -> set[st
         if len(clause) > SHORT[learned.script(clause)]:
             continue
         met = [one for one in pattern_findings(clause, speaker) if one.pattern_id in asked]
-        read = learned.read(clause, speaker) if met and len(clauses) > 1 else None
+        read = learned.read([clause], speaker)[0] if met and len(clauses) > 1 else None
         plainly |= {one.pattern_id for one in met if read is None or read.odds > _sure(one)}
     return plainly
 

@@ -6,9 +6,13 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
 
-from mi_arena.safety.check import category_of, findings
+from mi_arena.safety.check import categories_in
 from mi_arena.safety.lines import BadLines, Line, read_lines
+
+TOGETHER = 64
+"""Lines looked at together, which takes half the time."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     try:
-        for line in read_lines(options.file, Line):
-            category = category_of(findings(line.text, line.speaker))
-            print(json.dumps({"stop": category is not None, "category": category}))
+        for lines in _together(read_lines(options.file, Line)):
+            for category in categories_in([(line.text, line.speaker) for line in lines]):
+                print(json.dumps({"stop": category is not None, "category": category}))
         sys.stdout.flush()
     except BadLines as error:
         print(f"error: {error}", file=sys.stderr)
@@ -36,3 +40,18 @@ def run(options: argparse.Namespace) -> int:
         # Whoever read has enough (`| head`). What is still buffered must not raise at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _together(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    """Some at a time, and those before a bad one before it is told."""
+    some: list[Line] = []
+    try:
+        for line in lines:
+            some.append(line)
+            if len(some) == TOGETHER:
+                yield some
+                some = []
+    except BadLines:
+        yield some
+        raise
+    yield some

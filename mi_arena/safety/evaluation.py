@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from scipy.stats import binomtest
 
 from mi_arena.safety.categories import CATEGORIES, Category, Lang, Speaker
-from mi_arena.safety.check import category_of, findings
+from mi_arena.safety.check import categories_in
 from mi_arena.safety.lines import LabelledLine
 
 LEVEL = 0.95
@@ -54,7 +54,9 @@ class Evaluation:
 
 
 def evaluate(lines: Iterable[LabelledLine]) -> Evaluation:
-    checked = [(line, category_of(findings(line.text, line.speaker))) for line in lines]
+    lines = list(lines)
+    found = categories_in([(line.text, line.speaker) for line in lines])
+    checked = list(zip(lines, found, strict=True))
     danger = [(line, found) for line, found in checked if line.stop]
     harmless = [(line, found) for line, found in checked if not line.stop]
     groups = sorted({(line.speaker, line.lang) for line, _ in checked})

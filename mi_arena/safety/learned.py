@@ -7,11 +7,13 @@ What they learnt from and how is told by ``training.safety_network``; the thresh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from mi_arena.packaged_yaml import packaged_yaml
@@ -24,6 +26,8 @@ Script = Literal["han", "latin"]
 UNREADABLE = "\ufffd"
 TOGETHER: dict[Script, int] = {"han": 60, "latin": 180}
 """Characters read together: a sentence of danger must not drown in a long text."""
+AT_ONCE = 32
+"""Parts of texts in one batch, of about the same length."""
 _SENTENCE = re.compile(r"(?:[^。！？!?…\n.]|\.(?!\s))*[。！？!?…\n.]*\s*")
 
 
@@ -37,13 +41,29 @@ class Learnt:
     """The likeliest, if there is danger."""
 
 
-def read(text: str, speaker: Speaker) -> Learnt | None:
-    """Of its most dangerous part; ``None`` for broken characters: nothing like it was learnt
-    from."""
+def read(texts: Sequence[str], speaker: Speaker) -> list[Learnt | None]:
+    """Of the most dangerous part of each; ``None`` for broken characters: nothing like it was
+    learnt from. Many at once take half the time of as many one by one."""
+    parts = [_parts(text) for text in texts]
+    every = sorted({part for ones in parts for part in ones}, key=len)
+    rows: dict[str, NDArray[np.float32]] = {}
+    for start in range(0, len(every), AT_ONCE):
+        some = every[start : start + AT_ONCE]
+        rows |= zip(some, reader().read(some, speaker), strict=True)
+    return [_worst([rows[part] for part in ones], speaker) for ones in parts]
+
+
+def _parts(text: str) -> list[str]:
+    """What the networks read of it."""
     if UNREADABLE in text:
+        return []
+    return [view for part in windows(text) for view in unmarked(part)]
+
+
+def _worst(rows: list[NDArray[np.float32]], speaker: Speaker) -> Learnt | None:
+    if not rows:
         return None
-    parts = list(dict.fromkeys(view for part in windows(text) for view in unmarked(part)))
-    by_kind = reader().read(parts, speaker)
+    by_kind = np.stack(rows)
     odds = logsumexp(by_kind, axis=1)
     worst = int(odds.argmax())
     return Learnt(float(odds[worst]), KINDS[speaker][int(by_kind[worst].argmax())])

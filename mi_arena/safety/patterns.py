@@ -88,6 +88,13 @@ class Finding:
     pattern_id: str
 
 
+Known = dict[tuple[int, str], bool]
+"""What was searched already, by pattern and text: matches that repeat share their clause."""
+FAR = 120
+"""Characters before and after a match at which its clause or sentence ends at the latest, so that
+one that goes on and on is not searched whole for every match in it."""
+
+
 @dataclass(frozen=True)
 class Excuse:
     """A guard made ready."""
@@ -96,10 +103,10 @@ class Excuse:
     regex: re.Pattern[str]
     but: re.Pattern[str] | None
 
-    def holds(self, text: str, found: re.Match[str]) -> bool:
-        if not self.regex.search(_around(text, found, self.where)):
+    def holds(self, text: str, found: re.Match[str], known: Known) -> bool:
+        if not _met(self.regex, _around(text, found, self.where), known):
             return False
-        return self.but is None or not self.but.search(text)
+        return self.but is None or not _met(self.but, text, known)
 
 
 @dataclass(frozen=True)
@@ -117,14 +124,15 @@ class Sign:
         """Whether a plain text meets it; one without a letter of its script is not looked at."""
         if not _LETTER[self.lang].search(text):
             return False
-        return any(self._counts(text, found) for found in self.regex.finditer(text))
+        known: Known = {}
+        return any(self._counts(text, found, known) for found in self.regex.finditer(text))
 
-    def _counts(self, text: str, found: re.Match[str]) -> bool:
+    def _counts(self, text: str, found: re.Match[str], known: Known) -> bool:
         if self.beside:
             around = _around(text, found, self.within)
-            if not all(other.search(around) for other in self.beside):
+            if not all(_met(other, around, known) for other in self.beside):
                 return False
-        return not any(excuse.holds(text, found) for excuse in self.excuses)
+        return not any(excuse.holds(text, found, known) for excuse in self.excuses)
 
 
 @dataclass(frozen=True)
@@ -234,11 +242,20 @@ def _around(text: str, found: re.Match[str], where: Where) -> str:
 
 
 def _start(text: str, found: re.Match[str], limits: re.Pattern[str]) -> int:
-    ends: Iterator[int] = (one.end() for one in limits.finditer(text, 0, found.start()))
-    return max(ends, default=0)
+    first = max(0, found.start() - FAR)
+    ends: Iterator[int] = (one.end() for one in limits.finditer(text, first, found.start()))
+    return max(ends, default=first)
 
 
 def _end(text: str, found: re.Match[str], limits: re.Pattern[str]) -> int:
     """Where the match's clause or sentence ends, its mark included: a question is one by it."""
-    limit = limits.search(text, found.end())
-    return limit.end() if limit else len(text)
+    last = min(len(text), found.end() + FAR)
+    limit = limits.search(text, found.end(), last)
+    return limit.end() if limit else last
+
+
+def _met(regex: re.Pattern[str], text: str, known: Known) -> bool:
+    key = id(regex), text
+    if key not in known:
+        known[key] = regex.search(text) is not None
+    return known[key]

@@ -36,8 +36,9 @@ from mi_arena.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT = 20_000
-"""Characters of a refused text that are looked through for signs of danger."""
+WRITTEN = 4
+"""Times the limit that a text on the page may have: none is lost for being too long, and one that
+is refused is looked through for signs of danger up to here."""
 PAINT_SECONDS = 0.15
 """At most this often a growing reply is repainted."""
 HELP_TAB = "help-tab"
@@ -73,7 +74,7 @@ class BattlePage:
     # ---- components
 
     def _build(self) -> None:
-        limit = self.arena.rules.message_limit
+        self._longest = self.arena.rules.message_limit * WRITTEN
         with gr.Column(visible=False, elem_id="consent") as self.consent_box:
             self.notice = gr.Markdown()
             self.agree = gr.Button(variant="primary", elem_id="agree")
@@ -86,7 +87,7 @@ class BattlePage:
         with gr.Column(visible=False, elem_id="talk") as self.talk_box:
             # The server checks the length; the page lets a longer text stand, so nothing is lost.
             self.text = gr.Textbox(
-                lines=2, max_lines=8, elem_id="text", max_length=limit * 4, autofocus=False
+                lines=2, max_lines=8, elem_id="text", max_length=self._longest, autofocus=False
             )
             with gr.Row(elem_id="actions"):
                 self.send = gr.Button(variant="primary", elem_id="send")
@@ -178,7 +179,7 @@ class BattlePage:
         if not started.battle:
             for chosen in (self.topics.topic, self.topics.starter):
                 updates.pop(chosen, None)  # like what was written, they stand
-        if findings := signs_of_danger(text[:LOOKED_AT], "client"):
+        if findings := signs_of_danger(text[: self._longest], "client"):
             # Help comes first, whatever kept the words from being stored.
             updates[self.crisis] = self._help(category_of(findings), session.lang, request)
         return updates

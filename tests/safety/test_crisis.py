@@ -127,8 +127,17 @@ def test_what_stands_before_a_sentence_hides_nothing(prefix: str, text: tuple[st
 @pytest.mark.parametrize(
     "text", ["我想" * 1000, "想死" * 1000, "a " * 1000, "把他" * 1000, "戒酒" * 1000, "死 " * 1000]
 )
-def test_long_text_takes_no_time(text: str) -> None:
+def test_twice_as_long_a_text_takes_about_twice_as_long(text: str) -> None:
+    """And never four times or more, as it did where a search began anew at every character."""
     scan("warm")
-    began = time.process_time()
-    scan(text)
-    assert time.process_time() - began < 0.5
+    assert _seconds(text * 2) < 3 * _seconds(text)
+
+
+def _seconds(text: str) -> float:
+    """Of this process, the shortest of some: what else the machine does counts little."""
+    took = []
+    for _ in range(5):
+        began = time.process_time()
+        scan(text)
+        took.append(time.process_time() - began)
+    return min(took)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 from mi_arena.battles.releasing import piece_ends
 from mi_arena.dialogue import read_dialogues
 from mi_arena.safety.categories import CATEGORIES
-from mi_arena.safety.check import findings
+from mi_arena.safety.check import findings_in
 from mi_arena.safety.evaluation import evaluate
 from mi_arena.safety.lines import LabelledLine, read_lines
 from mi_arena.safety.patterns import table
@@ -48,7 +48,12 @@ def test_figures_on_lines_written_apart() -> None:
     found = evaluate(read_lines(str(SEALED), LabelledLine))
     assert found.recall.value is not None and found.recall.value >= 0.95
     assert found.false_alarms.value is not None and found.false_alarms.value <= 0.05
-    chosen_on = evaluate(line for file in CHOSEN_ON for line in read_lines(str(file), LabelledLine))
+    chosen_on = evaluate(
+        # A third of them: all take a minute, and `python -m mi_arena.safety evaluate` gives those.
+        line
+        for file in CHOSEN_ON
+        for line in islice(read_lines(str(file), LabelledLine), 0, None, 3)
+    )
     assert chosen_on.recall.value is not None and chosen_on.recall.value >= 0.96
     assert chosen_on.false_alarms.value is not None and chosen_on.false_alarms.value <= 0.05
 
@@ -68,19 +73,22 @@ def test_the_lines_written_apart_are_half_harmless_and_learnt_from_by_nobody() -
 def test_everyday_talk_is_seldom_stopped() -> None:
     """Of the MI dialogues, which nothing was learnt from: turns, and replies sentence by sentence
     as they come out."""
-    stopped: Counter[str] = Counter()
-    turns: Counter[str] = Counter()
-    for dialogue in read_dialogues(ROOT / "mi_arena" / "assets" / "mi_zh" / "test.jsonl"):
-        for message in dialogue.messages:
-            text = message.content
-            turns[message.role] += 1
-            if message.role == "client":
-                stopped["client"] += bool(findings(text, "client"))
-            else:
-                ends = piece_ends(text, True)
-                stopped["counselor"] += any(findings(text[:end], "model") for end in ends)
-    assert stopped["client"] / turns["client"] <= 0.03
-    assert stopped["counselor"] / turns["counselor"] <= 0.03
+    turns, replies = (
+        [
+            message.content
+            for dialogue in read_dialogues(ROOT / "mi_arena" / "assets" / "mi_zh" / "test.jsonl")
+            for message in dialogue.messages
+            if message.role == role
+        ]
+        for role in ("client", "counselor")
+    )
+    stopped = sum(map(bool, findings_in(turns, "client")))
+    replies = replies[::2]  # which is enough: each is read once a sentence
+    pieces = [(reply, reply[:end]) for reply in replies for end in piece_ends(reply, True)]
+    found = findings_in([piece for _, piece in pieces], "model")
+    withheld = {reply for (reply, _), one in zip(pieces, found, strict=True) if one}
+    assert stopped / len(turns) <= 0.03
+    assert len(withheld) / len(replies) <= 0.03
 
 
 def test_danger_is_found_among_other_sentences() -> None:
@@ -88,11 +96,9 @@ def test_danger_is_found_among_other_sentences() -> None:
     are let through."""
     chance = random.Random(0)
     dialogues = read_dialogues(ROOT / "mi_arena" / "assets" / "mi_zh" / "test.jsonl")
+    told = [m.content for dialogue in dialogues for m in dialogue.messages if m.role == "client"]
     turns = [
-        message.content
-        for dialogue in dialogues
-        for message in dialogue.messages
-        if message.role == "client" and not findings(message.content, "client")
+        text for text, found in zip(told, findings_in(told, "client"), strict=True) if not found
     ]
     lines = [
         line.text
@@ -100,14 +106,16 @@ def test_danger_is_found_among_other_sentences() -> None:
         for line in read_lines(str(file), LabelledLine)
         if line.stop and line.speaker == "client" and line.lang == "zh"
     ]
-    found = stopped = 0
     some = chance.sample(lines, 150)
-    for line in some:
-        around = chance.sample(turns, 4)
-        found += bool(findings("\n".join([*around[:2], line, *around[2:]]), "client"))
-        stopped += bool(findings("\n".join(around), "client"))
+    around = [chance.sample(turns, 4) for _ in some]
+    amid = [
+        "\n".join([*ones[:2], line, *ones[2:]]) for line, ones in zip(some, around, strict=True)
+    ]
+    found = sum(map(bool, findings_in(amid, "client")))
+    harmless = ["\n".join(ones) for ones in around[:50]]
+    stopped = sum(map(bool, findings_in(harmless, "client")))
     assert found / len(some) >= 0.88
-    assert stopped / len(some) <= 0.04
+    assert stopped / len(harmless) <= 0.04
 
 
 def test_every_pattern_for_replies_is_met_by_some_line() -> None:

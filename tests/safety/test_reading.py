@@ -49,18 +49,18 @@ def test_a_short_text_does_not_see_the_padding_beside_a_long_one() -> None:
 
 def test_danger_is_above_the_threshold_and_everyday_talk_below() -> None:
     for text in ("我不想活了，今晚就结束", "I am going to kill myself tonight"):
-        read = learned.read(text, "client")
+        read = learned.read([text], "client")[0]
         assert read is not None and read.odds > learned.threshold(text, "client")
         assert read.kind == "self_harm"
     for text in ("试过一次，三天就没忍住", "I tried once and lasted three days"):
-        read = learned.read(text, "client")
+        read = learned.read([text], "client")[0]
         assert read is not None and read.odds < learned.threshold(text, "client")
 
 
 def test_danger_in_a_long_text_is_read() -> None:
     text = "今天早上去公园走了一圈，回来吃了碗面，感觉还行。" * 12
     deep = text + "其实我不想活了，药都准备好了。" + text
-    calm, read = learned.read(text, "client"), learned.read(deep, "client")
+    calm, read = learned.read([text, deep], "client")
     assert calm is not None and read is not None
     assert read.odds > learned.threshold(deep, "client") > calm.odds
 
@@ -84,7 +84,7 @@ def test_windows_are_whole_sentences_where_they_can_be() -> None:
 
 
 def test_broken_characters_are_not_read() -> None:
-    assert learned.read("好的\ufffd", "client") is None
+    assert learned.read(["好的\ufffd"], "client")[0] is None
 
 
 @pytest.mark.parametrize(
@@ -114,5 +114,5 @@ def test_marks_at_the_end_tell_nothing(text: str, mark: str) -> None:
 @given(st.text(max_size=400))
 @settings(deadline=None, max_examples=40)
 def test_any_text_is_read(text: str) -> None:
-    read = learned.read(text, "model")
+    read = learned.read([text], "model")[0]
     assert read is None or np.isfinite(read.odds)
