@@ -12,6 +12,7 @@ import pytest
 from gradio.state_holder import SessionState
 
 from mi_arena.ui.blocks import Pages
+from tests.ui.raw_http import RawCalls
 
 Made = tuple[gr.Blocks, gr.HTML, gr.Textbox, gr.State, gr.Column]
 
@@ -97,3 +98,20 @@ def test_sessions_keep_apart_what_they_changed_and_write_nothing_else_down() -> 
     assert not any(one.components)
     # The page itself is told of every component, as ever.
     assert {part["id"] for part in app.get_config_file()["components"]} >= {text._id}
+
+
+def test_no_component_is_told_how_far_an_event_is_that_shows_nothing(calls: RawCalls) -> None:
+    """Each one told costs the browser a search through all components."""
+    hidden = [one for one in calls.config["dependencies"] if one["show_progress"] == "hidden"]
+    assert len(hidden) > 20
+    assert [
+        one["id"] for one in hidden if one["backend_fn"] and one["show_progress_on"] != []
+    ] == []
+
+
+def test_a_growing_reply_changes_two_components(calls: RawCalls) -> None:
+    parts = {one["id"]: one["props"].get("elem_id") for one in calls.config["components"]}
+    follows = [one for one in calls.handlers if one.name == "on_follow.then"]
+    by_id = {one["id"]: one["outputs"] for one in calls.config["dependencies"]}
+    assert len(follows) == 4
+    assert {tuple(parts[o] for o in by_id[one.number]) for one in follows} == {("live", "status")}
