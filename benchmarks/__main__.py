@@ -21,6 +21,7 @@ import torch
 from benchmarks.app_start import start_line
 from benchmarks.engine import NEW, PROMPT, engine_lines
 from benchmarks.large_pair import EIGHT_B, write_pair
+from benchmarks.page import page_lines
 from benchmarks.preparation import preparation_line
 from benchmarks.responding import responding_line
 from benchmarks.safety import safety_line
@@ -69,6 +70,7 @@ def demo_report(runs: int) -> str:
         responding_line(demo, runs),
         start_line(min(runs, 3)),
         *workspace_lines(runs),
+        *page_lines(runs),
         safety_line(runs),
         *scoring_lines(runs),
         *training_lines(min(runs, 3)),
