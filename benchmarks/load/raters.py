@@ -144,4 +144,5 @@ def _whole_rounds(shown: dict[str, Any]) -> int:
 
 
 def _answering(shown: dict[str, Any]) -> bool:
-    return 'aria-busy="true"' in str(shown.get("live") or "")
+    """Replies that are whole but not stored yet among them: the page may still be told to stop."""
+    return bool(shown.get("stop:visible"))

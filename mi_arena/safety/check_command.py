@@ -29,7 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     try:
-        for lines in _together(read_lines(options.file, Line)):
+        together = 1 if options.file == "-" else TOGETHER  # whoever writes may wait for an answer
+        for lines in _together(read_lines(options.file, Line), together):
             for category in categories_in([(line.text, line.speaker) for line in lines]):
                 print(json.dumps({"stop": category is not None, "category": category}))
         sys.stdout.flush()
@@ -42,13 +43,13 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _together(lines: Iterator[Line]) -> Iterator[list[Line]]:
+def _together(lines: Iterator[Line], number: int) -> Iterator[list[Line]]:
     """Some at a time, and those before a bad one before it is told."""
     some: list[Line] = []
     try:
         for line in lines:
             some.append(line)
-            if len(some) == TOGETHER:
+            if len(some) == number:
                 yield some
                 some = []
     except BadLines:

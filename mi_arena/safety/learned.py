@@ -45,7 +45,8 @@ def read(texts: Sequence[str], speaker: Speaker) -> list[Learnt | None]:
     """Of the most dangerous part of each; ``None`` for broken characters: nothing like it was
     learnt from. Many at once take half the time of as many one by one."""
     parts = [_parts(text) for text in texts]
-    every = sorted({part for ones in parts for part in ones}, key=len)
+    # By length, so that little is filled up, and always in the same batches.
+    every = sorted({part for ones in parts for part in ones}, key=lambda part: (len(part), part))
     rows: dict[str, NDArray[np.float32]] = {}
     for start in range(0, len(every), AT_ONCE):
         some = every[start : start + AT_ONCE]

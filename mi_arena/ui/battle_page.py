@@ -63,7 +63,7 @@ class BattlePage:
         """The token of the battle on the page: a form is emptied only when another comes."""
         self.answering = gr.State()
         """Whether a running turn is on the page, so that its end must be painted; ``None`` where
-        the server forgot, as a restart makes it."""
+        that isn't known: after a restart, or where a turn was painted while something else was."""
         self.following: list[Any] = []
         """Events that follow a running turn; what changes battle or language cancels them."""
         self._build()
@@ -130,7 +130,9 @@ class BattlePage:
 
     def follow_after(self, event: Any) -> Any:
         """After ``event``, paint a running turn while it goes on, and everything at its end."""
-        followed = event.then(self.on_follow, [self.browser], [self.live, self.status], **WAITING)
+        followed = event.then(
+            self.on_follow, [self.browser], [self.live, self.status, self.answering], **WAITING
+        )
         self.following.append(followed)
         return followed.then(
             self.on_answered, [self.browser, self.answering], self.outputs(), **AT_ONCE
@@ -174,7 +176,7 @@ class BattlePage:
             problem = failure_html(session, error)
         updates = self.paint(started, request) | {self.problem: problem}
         if emptied:
-            updates[self.text] = updates[self.text] | {"value": ""}
+            updates[self.text] = updates.get(self.text, gr.update()) | {"value": ""}
             return updates
         if not started.battle:
             for chosen in (self.topics.topic, self.topics.starter):
@@ -205,7 +207,8 @@ class BattlePage:
                 updates[self.status] = told = status
             yield updates
             await asyncio.sleep(PAINT_SECONDS)
-        yield {self.live: gr.skip()}
+        # What else the page was painted with meanwhile (a sign-in, a stop), this came over it.
+        yield {self.live: gr.skip()} if told is None else {self.answering: None}
 
     def on_answered(self, stored: object, answering: object, request: gr.Request) -> Updates:
         """Paint what a turn came to. It never writes the session back: what the reader changed
@@ -259,7 +262,7 @@ class BattlePage:
             closed = refusal_html(session, who, refused)
         except StoreError as error:
             log.error("the records cannot be read: %s", error)
-            return {self.problem: note_html(say(lang, "failed"), "bad")}
+            return {self.answering: None, self.problem: note_html(say(lang, "failed"), "bad")}
         phase = view.phase if view else None
         answering = phase == "answering"
         rounds = view.rounds if view else []

@@ -35,8 +35,8 @@ class Pages(gr.Blocks):
         outputs = list(block_fn.outputs)
         if isinstance(predictions, dict) and predictions:
             predictions = convert_component_dict_to_list(outputs, predictions)
-        given = predictions if isinstance(predictions, list | tuple) else [predictions]
-        if block_fn.batch or len(given) != len(outputs):
+        given = [predictions] if len(outputs) == 1 else predictions
+        if block_fn.batch or not isinstance(given, list | tuple) or len(given) != len(outputs):
             return await super().postprocess_data(block_fn, predictions, state)
         told: list[Any] = [None if output.stateful else dict(UNCHANGED) for output in outputs]
         changed = [number for number, value in enumerate(given) if not _is_unchanged(value)]

@@ -84,9 +84,13 @@ def test_everyday_talk_is_seldom_stopped() -> None:
     )
     stopped = sum(map(bool, findings_in(turns, "client")))
     replies = replies[::2]  # which is enough: each is read once a sentence
-    pieces = [(reply, reply[:end]) for reply in replies for end in piece_ends(reply, True)]
+    pieces = [
+        (number, reply[:end])
+        for number, reply in enumerate(replies)
+        for end in piece_ends(reply, True)
+    ]
     found = findings_in([piece for _, piece in pieces], "model")
-    withheld = {reply for (reply, _), one in zip(pieces, found, strict=True) if one}
+    withheld = {number for (number, _), one in zip(pieces, found, strict=True) if one}
     assert stopped / len(turns) <= 0.03
     assert len(withheld) / len(replies) <= 0.03
 

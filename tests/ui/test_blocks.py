@@ -56,6 +56,9 @@ CASES: list[tuple[int, Callable[[Any, Any, Any, Any], Any]]] = [
     (1, lambda words, text, kept, column: {words: gr.update(visible=False)}),
     (2, lambda words, text, kept, column: "now"),
     (2, lambda words, text, kept, column: {"a": "dict that is no update"}),
+    (2, lambda words, text, kept, column: ["a list of one"]),
+    (2, lambda words, text, kept, column: {kept: ["a list of one"]}),
+    (1, lambda words, text, kept, column: ("a tuple of one",)),
 ]
 
 
@@ -114,4 +117,5 @@ def test_a_growing_reply_changes_two_components(calls: RawCalls) -> None:
     follows = [one for one in calls.handlers if one.name == "on_follow.then"]
     by_id = {one["id"]: one["outputs"] for one in calls.config["dependencies"]}
     assert len(follows) == 4
-    assert {tuple(parts[o] for o in by_id[one.number]) for one in follows} == {("live", "status")}
+    names = {tuple(parts[o] for o in by_id[one.number]) for one in follows}
+    assert names == {("live", "status", None)}  # and a state, which no browser is told of
