@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from itertools import islice
 from pathlib import Path
 
 from mi_arena.battles.releasing import piece_ends
@@ -48,12 +47,7 @@ def test_figures_on_lines_written_apart() -> None:
     found = evaluate(read_lines(str(SEALED), LabelledLine))
     assert found.recall.value is not None and found.recall.value >= 0.95
     assert found.false_alarms.value is not None and found.false_alarms.value <= 0.05
-    chosen_on = evaluate(
-        # A third of them: all take a minute, and `python -m mi_arena.safety evaluate` gives those.
-        line
-        for file in CHOSEN_ON
-        for line in islice(read_lines(str(file), LabelledLine), 0, None, 3)
-    )
+    chosen_on = evaluate(line for file in CHOSEN_ON for line in read_lines(str(file), LabelledLine))
     assert chosen_on.recall.value is not None and chosen_on.recall.value >= 0.96
     assert chosen_on.false_alarms.value is not None and chosen_on.false_alarms.value <= 0.05
 
@@ -83,7 +77,6 @@ def test_everyday_talk_is_seldom_stopped() -> None:
         for role in ("client", "counselor")
     )
     stopped = sum(map(bool, findings_in(turns, "client")))
-    replies = replies[::2]  # which is enough: each is read once a sentence
     pieces = [
         (number, reply[:end])
         for number, reply in enumerate(replies)
@@ -116,7 +109,7 @@ def test_danger_is_found_among_other_sentences() -> None:
         "\n".join([*ones[:2], line, *ones[2:]]) for line, ones in zip(some, around, strict=True)
     ]
     found = sum(map(bool, findings_in(amid, "client")))
-    harmless = ["\n".join(ones) for ones in around[:50]]
+    harmless = ["\n".join(ones) for ones in around]
     stopped = sum(map(bool, findings_in(harmless, "client")))
     assert found / len(some) >= 0.88
     assert stopped / len(harmless) <= 0.04

@@ -204,10 +204,10 @@ raise SystemExit(code)
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
-    """40 dialogues more, kept or leaked with their answers, would be 0.5 MB; 0.005 are seen."""
+    """60 dialogues more, kept or leaked with their answers, would be 0.8 MB; 0.005 are seen."""
     peaks = []
     with StandInLLM(good) as server:
-        for number in (10, 50):
+        for number in (20, 80):
             given = write(tmp_path / f"{number}.jsonl", made_up(number, rounds=8, pad=400))
             arguments = [given, "--out", tmp_path / f"out{number}.jsonl", "--base-url", server.url]
             done = subprocess.run(
